@@ -1,0 +1,78 @@
+# SPDX-License-Identifier: GPL-2.0
+"""A cell: one race, in one mode, on one kernel and machine. What is run, and its replay line."""
+
+import shlex
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+SCHEMA = 1
+MODES = ("natural", "widened", "control")
+
+
+@dataclass(frozen=True)
+class Cell:
+    """Everything that decides what a cell does; duration in seconds."""
+
+    kernel: str
+    arch: str
+    race: str
+    mode: str
+    duration: float
+    seed: int
+    on: str = "qemu"
+    variant: str = "default"
+    options: tuple[tuple[str, str], ...] = ()
+
+    @property
+    def name(self) -> str:
+        """A stable name, good as a directory and as a test id."""
+        parts = [self.kernel.replace(":", "-"), self.arch]
+        if self.variant != "default":
+            parts.append(self.variant)
+        parts += [self.race, self.mode]
+        parts += [f"{key}={value}" for key, value in self.options]
+        return ".".join(parts)
+
+    @property
+    def boot(self) -> tuple[str, str, str, str]:
+        """Cells with the same value can share a boot."""
+        return (self.on, self.kernel, self.arch, self.variant)
+
+    def replay(self) -> str:
+        """The command that runs this cell again."""
+        words = ["./mmrace", "run"]
+        if self.on != "qemu":
+            words += ["--on", self.on]
+        words += ["--kernel", self.kernel, "--arch", self.arch]
+        if self.variant != "default":
+            words += ["--machine", self.variant]
+        words += ["--race", self.race, "--mode", self.mode, "--duration", f"{self.duration:g}",
+                  "--seed", str(self.seed)]
+        for key, value in self.options:
+            words += ["--option", f"{key}={value}"]
+        return shlex.join(words)
+
+
+@dataclass
+class Observation:
+    """What was seen of one cell, before anybody judges it."""
+
+    describe: Mapping[str, Any] = field(default_factory=dict)
+    module_error: str | None = None
+    end: Mapping[str, Any] | None = None
+    rounds: int = 0
+    failures: int = 0
+    first_failure_s: float | None = None
+    exit_status: int | None = None
+    exit_signal: int | None = None
+    timed_out: bool = False
+    complaint: str = ""
+    lost_kind: str | None = None
+    lost_detail: str = ""
+    splats: list[Mapping[str, Any]] = field(default_factory=list)
+    findings: list[Mapping[str, Any]] = field(default_factory=list)
+    counters: dict[str, int] = field(default_factory=dict)
+    counters_read: bool = False
+    missed: dict[str, int] = field(default_factory=dict)
+    interrupted: bool = False

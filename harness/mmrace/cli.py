@@ -1,0 +1,51 @@
+# SPDX-License-Identifier: GPL-2.0
+"""The command line: ./mmrace COMMAND."""
+
+import argparse
+import importlib
+import os
+import sys
+from types import ModuleType
+
+from mmrace.errors import MmraceError
+
+COMMANDS = {
+    "run": "mmrace.commands.run",
+    "matrix": "mmrace.commands.matrix",
+    "list": "mmrace.commands.list",
+    "build": "mmrace.commands.build",
+}
+
+
+def _parser(modules: dict[str, ModuleType]) -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="mmrace", description="Find memory-management races on stock kernels, prove every "
+        "verdict, and bisect what was found.")
+    commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
+    for name, module in modules.items():
+        sub = commands.add_parser(name, help=module.HELP, description=module.HELP,
+                                  epilog=module.EPILOG,
+                                  formatter_class=argparse.RawDescriptionHelpFormatter)
+        module.add_arguments(sub)
+        sub.set_defaults(entry=module.main)
+    return parser
+
+
+def main(argv: list[str] | None = None) -> int:
+    """Run one command; errors that a user can mend are one message, not a traceback."""
+    modules = {name: importlib.import_module(path) for name, path in COMMANDS.items()}
+    args = _parser(modules).parse_args(argv)
+    try:
+        return int(args.entry(args))
+    except MmraceError as error:
+        print(f"mmrace: {error}", file=sys.stderr)
+        return error.exit_code
+    except KeyboardInterrupt:
+        print("mmrace: interrupted", file=sys.stderr)
+        return 130
+    except BrokenPipeError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 141
+    except OSError as error:
+        print(f"mmrace: {error.filename or 'system'}: {error.strerror}", file=sys.stderr)
+        return 128

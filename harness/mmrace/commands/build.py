@@ -1,0 +1,64 @@
+# SPDX-License-Identifier: GPL-2.0
+"""./mmrace build: fetch kernels and build what runs on them, without running anything."""
+
+import argparse
+
+from mmrace import build, config, kernels
+from mmrace.commands import common
+from mmrace.errors import MmraceError
+from mmrace.progress import Progress
+
+HELP = "fetch kernels and build module, races and agent for them"
+EPILOG = """\
+examples:
+  ./mmrace build --kernel debian:bookworm --arch x86_64
+  ./mmrace build --all --sparse
+"""
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Declare the command's options."""
+    parser.add_argument("--kernel", action="append", default=[], help="debian:SUITE")
+    parser.add_argument("--arch", action="append", default=[], help="architecture")
+    parser.add_argument("--all", action="store_true",
+                        help="every kernel and architecture of configs/kernels.toml")
+    parser.add_argument("--sparse", action="store_true",
+                        help="run sparse over the module; its warnings are errors")
+
+
+def _wanted(args: argparse.Namespace) -> list[tuple[str, str]]:
+    pairs = [(f"debian:{suite}", arch) for suite, arches in config.debian_suites().items()
+             for arch in arches]
+    if args.all:
+        return pairs
+    chosen = [(kernel, arch) for kernel in args.kernel for arch in args.arch or ["x86_64"]]
+    for kernel, arch in chosen:
+        kernels.parse_id(kernel, config.arch(arch))
+    return chosen
+
+
+def main(args: argparse.Namespace) -> int:
+    """Build; 0 when everything did, 129 when something did not."""
+    console = common.console_for(False)
+    progress = Progress(console)
+    failed = 0
+    for kernel_id, arch_name in _wanted(args):
+        arch = config.arch(arch_name)
+        try:
+            with progress.step(f"kernel {kernel_id} {arch_name}"):
+                kernel = kernels.resolve(kernel_id, arch)
+            with progress.step(f"races and agent for {arch_name}"):
+                build.races(arch)
+                build.agent(arch)
+            with progress.step(f"mmrace.ko for {kernel.release} {arch_name}"):
+                built = build.module(kernel, sparse=args.sparse)
+        except MmraceError as error:
+            failed = error.exit_code
+            progress.close()
+            console.print(f"FAILED {kernel_id} {arch_name}: {error}", highlight=False,
+                          markup=False, soft_wrap=True)
+            continue
+        progress.close()
+        console.print(f"ok     {kernel_id} {arch_name} {kernel.version}: {built.path}",
+                      highlight=False, soft_wrap=True)
+    return failed

@@ -1,0 +1,112 @@
+# SPDX-License-Identifier: GPL-2.0
+"""What several commands share: checking names, and running cells to a summary."""
+
+import argparse
+import difflib
+import json
+import random
+import sys
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+from rich.console import Console
+
+from mmrace import build, config
+from mmrace.cell import Cell
+from mmrace.errors import UsageError
+from mmrace.kernels import parse_id
+from mmrace.progress import Progress
+from mmrace.report import print_summary
+from mmrace.session import Session
+from mmrace.store import Run
+
+EXIT_INTERRUPTED = 130
+
+
+def console_for(json_output: bool) -> Console:
+    """The console for people; stderr when stdout carries JSON."""
+    return Console(stderr=json_output)
+
+
+def check_race(name: str) -> str:
+    """The race's name, if the tree has it."""
+    known = build.race_names()
+    if name not in known:
+        close = difflib.get_close_matches(name, known, 1)
+        hint = f"; did you mean '{close[0]}'?" if close else ""
+        raise UsageError(f"unknown race '{name}'{hint}; stress/races/ has: {', '.join(known)}")
+    return name
+
+
+def check_cell(cell: Cell) -> Cell:
+    """Refuse a cell that names something unknown, before anything is fetched or booted."""
+    check_race(cell.race)
+    arch = config.arch(cell.arch)
+    if cell.on == "qemu":
+        parse_id(cell.kernel, arch)
+        config.variant(cell.variant, cell.arch)
+    if cell.duration <= 0:
+        raise UsageError(f"--duration must be more than 0 seconds, not {cell.duration:g}")
+    return cell
+
+
+def parse_options(pairs: Sequence[str]) -> tuple[tuple[str, str], ...]:
+    """`KEY=VALUE` words for the race's own options."""
+    parsed = []
+    for pair in pairs:
+        key, equals, value = pair.partition("=")
+        if not equals or not key:
+            raise UsageError(f"--option takes KEY=VALUE, not '{pair}'")
+        parsed.append((key.lstrip("-"), value))
+    return tuple(parsed)
+
+
+def default_seed() -> int:
+    """A seed that is new each time and fits in 32 bits; results and replay lines name it."""
+    return random.SystemRandom().randrange(1, 1 << 32)
+
+
+def positive(kind: Callable[[str], Any]) -> Callable[[str], Any]:
+    """An argparse type: a number of that kind above zero."""
+    def parse(text: str) -> Any:
+        value = kind(text)
+        if value <= 0:
+            raise argparse.ArgumentTypeError(f"must be above 0, not {text}")
+        return value
+    parse.__name__ = kind.__name__
+    return parse
+
+
+def run_cells(cells: Sequence[Cell], *, json_output: bool,
+              scratch: str | None = None, fresh_boots: bool = False
+              ) -> tuple[list[dict[str, Any]], Path, bool]:
+    """Run cells with progress and a summary; the records, the run directory, and whether all ran.
+
+    With fresh_boots no two cells share a boot.
+    Ctrl-C ends the guests, keeps what was stored, and still prints the summary.
+    """
+    console = console_for(json_output)
+    for cell in cells:
+        check_cell(cell)
+    run = Run.create(sys.argv)
+    progress = Progress(console)
+    session = Session(run, progress, scratch, fresh_boots)
+    records = []
+    complete = True
+    try:
+        for record in session.cells(cells):
+            records.append(record)
+            if json_output:
+                print(json.dumps(record), flush=True)
+    except KeyboardInterrupt:
+        complete = False
+    finally:
+        progress.close()
+    if not complete:
+        console.print(f"interrupted; {len(records)} of {len(cells)} cells are complete, their "
+                      f"records are in {run.home}", highlight=False, soft_wrap=True)
+    if records and not json_output:
+        print_summary(records, console)
+    console.print(f"records, logs and counters: {run.home}", highlight=False, soft_wrap=True)
+    return records, run.home, complete

@@ -1,0 +1,78 @@
+# SPDX-License-Identifier: GPL-2.0
+"""./mmrace run: one race on one kernel and machine; exit codes made for git bisect run."""
+
+import argparse
+import os
+
+from mmrace import build
+from mmrace.cell import MODES, Cell
+from mmrace.commands import common
+from mmrace.errors import UsageError
+from mmrace.verdict import Verdict, exit_code
+
+HELP = "run one race (or all) on one kernel"
+EPILOG = """\
+exit codes: 0 PASS; 1 a failure was seen (RACE, FINDING, SPLAT, PANIC, HANG), expected or not;
+2 usage; 125 could not tell (INCONCLUSIVE, SKIP); 128 and up infrastructure; 130 interrupted.
+They are what `git bisect run` understands.
+
+examples:
+  ./mmrace run --kernel debian:bookworm --race lost-write --mode widened --duration 20
+  ./mmrace run --kernel debian:bookworm --arch ppc64le --race lost-write --json
+  ./mmrace run --kernel debian:trixie --race lost-write --boots 10
+  ./mmrace run --on local --race lost-write --dir /mnt/scratch
+"""
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Declare the command's options."""
+    parser.add_argument("--on", choices=("qemu", "local"), default="qemu",
+                        help="the machine: an emulated guest (default), or this one")
+    parser.add_argument("--kernel", default=None,
+                        help="debian:SUITE, the newest kernel of a Debian suite")
+    parser.add_argument("--arch", default=os.uname().machine,
+                        help="architecture as uname -m says it (default: %(default)s)")
+    parser.add_argument("--machine", default="default", dest="variant", metavar="VARIANT",
+                        help="machine variant of configs/machines.toml (default: %(default)s)")
+    parser.add_argument("--race", action="append", default=None,
+                        help="a race of stress/races/; may be given again (default: all)")
+    parser.add_argument("--mode", choices=MODES, default="natural",
+                        help="natural: nothing is delayed; widened: the module widens the race's "
+                             "windows; control: the module plants the bug that the race must "
+                             "detect (default: %(default)s)")
+    parser.add_argument("--duration", type=common.positive(float), default=20.0,
+                        help="seconds of rounds (default: %(default)s)")
+    parser.add_argument("--seed", type=int, default=None,
+                        help="the plan's seed (default: a new one, printed)")
+    parser.add_argument("--option", action="append", default=[], metavar="KEY=VALUE",
+                        help="an option of the race's own; may be given again")
+    parser.add_argument("--boots", type=common.positive(int), default=1,
+                        help="run the cell in that many fresh boots, the seed counting up")
+    parser.add_argument("--dir", default=None,
+                        help="the races' scratch directory on the machine (a guest has its own)")
+    parser.add_argument("--json", action="store_true",
+                        help="one JSON object a cell on stdout, everything else on stderr")
+
+
+def _cells(args: argparse.Namespace) -> list[Cell]:
+    if args.kernel is None:
+        if args.on == "qemu":
+            raise UsageError("--kernel is missing; name one as debian:SUITE, such as "
+                             "debian:bookworm")
+        args.kernel = "running"
+    seed = common.default_seed() if args.seed is None else args.seed
+    options = common.parse_options(args.option)
+    return [Cell(kernel=args.kernel, arch=args.arch, race=race, mode=args.mode,
+                 duration=args.duration, seed=seed + boot, on=args.on, variant=args.variant,
+                 options=options)
+            for boot in range(args.boots) for race in args.race or build.race_names()]
+
+
+def main(args: argparse.Namespace) -> int:
+    """Run the cells; the exit code says what was seen."""
+    cells = _cells(args)
+    records, _, complete = common.run_cells(cells, json_output=args.json, scratch=args.dir,
+                                            fresh_boots=args.boots > 1)
+    if not complete:
+        return common.EXIT_INTERRUPTED
+    return exit_code([Verdict(record["verdict"]) for record in records])

@@ -1,0 +1,93 @@
+# SPDX-License-Identifier: GPL-2.0
+"""Which failures are expected where, and why: configs/expectations.toml."""
+
+import re
+from dataclasses import dataclass
+from functools import cache
+from typing import Any
+
+from mmrace.cell import MODES, Cell
+from mmrace.config import Record, load
+from mmrace.errors import UsageError
+from mmrace.paths import CONFIGS
+from mmrace.verdict import Verdict
+
+UNKNOWN_IS_FINE = (Verdict.PASS, Verdict.INCONCLUSIVE, Verdict.SKIP)
+
+
+@dataclass(frozen=True)
+class Expectation:
+    """The verdicts that a cell may have, and where that is known from."""
+
+    verdicts: tuple[Verdict, ...]
+    reason: str
+    fix: str | None
+
+    def record(self, verdict: Verdict) -> dict[str, Any]:
+        """The `expected` part of a cell's record."""
+        return {"verdicts": [str(item) for item in self.verdicts],
+                "met": verdict in self.verdicts, "reason": self.reason, "fix": self.fix}
+
+
+@dataclass(frozen=True)
+class Rule:
+    """One entry of the file."""
+
+    race: str
+    arches: tuple[str, ...]
+    modes: tuple[str, ...]
+    kernel: tuple[str, ...]
+    options: tuple[tuple[str, str], ...]
+    expectation: Expectation
+
+
+def _parts(version: str) -> tuple[int, ...]:
+    return tuple(int(part) for part in version.split("."))
+
+
+def version_matches(version: str, comparisons: tuple[str, ...]) -> bool:
+    """Whether an upstream version such as 6.1.176 fulfils every comparison (`<6.2`, `>=5.10`)."""
+    for comparison in comparisons:
+        match = re.fullmatch(r"(<|<=|>=|>)(\d+(?:\.\d+)*)", comparison)
+        if not match:
+            raise UsageError(f"configs/expectations.toml: bad kernel comparison '{comparison}'; "
+                             "write one of < <= > >= and a version, such as '<6.2'")
+        have, want = _parts(version), _parts(match.group(2))
+        holds = {"<": have < want, "<=": have <= want, ">": have > want, ">=": have >= want}
+        if not holds[match.group(1)]:
+            return False
+    return True
+
+
+def _rule(record: Record) -> Rule:
+    try:
+        verdicts = tuple(Verdict(word) for word in record.texts("verdicts"))
+    except ValueError as error:
+        raise UsageError(f"{record.where}: {error}; verdicts are {', '.join(Verdict)}") from None
+    return Rule(race=record.text("race"), arches=tuple(record.texts("arches")),
+                modes=tuple(record.texts("modes", list(MODES[:2]))),
+                kernel=tuple(record.texts("kernel", [])),
+                options=tuple(tuple(pair.partition("=")[::2])  # type: ignore[misc]
+                              for pair in record.texts("options", [])),
+                expectation=Expectation(verdicts, record.text("reason"),
+                                        record.text("fix", "") or None))
+
+
+@cache
+def rules() -> tuple[Rule, ...]:
+    """Every entry, in the file's order."""
+    data = load(CONFIGS / "expectations.toml")
+    return tuple(_rule(Record(f"{data.where}: expect {index + 1}", entry))
+                 for index, entry in enumerate(data.data.get("expect", [])))
+
+
+def expectation(cell: Cell, upstream: str) -> Expectation:
+    """What is expected of a cell on a kernel with that upstream version."""
+    if cell.mode == "control":
+        return Expectation((Verdict.PASS, Verdict.SKIP), "a race must detect its control", None)
+    for rule in rules():
+        if (rule.race == cell.race and cell.arch in rule.arches and cell.mode in rule.modes
+                and set(rule.options) <= set(cell.options)
+                and version_matches(upstream, rule.kernel)):
+            return rule.expectation
+    return Expectation(UNKNOWN_IS_FINE, "no failure is known here", None)

@@ -1,0 +1,129 @@
+# SPDX-License-Identifier: GPL-2.0
+"""The guest's whole user space: the agent as /init, modules, races, scratch images, a plan."""
+
+import hashlib
+import json
+import lzma
+import shutil
+import subprocess
+import tempfile
+from pathlib import Path
+
+from mmrace import build, config, tools
+from mmrace.config import Arch, Scratch
+from mmrace.errors import InfraError
+from mmrace.kernels import Kernel
+from mmrace.locks import locked, new_directory
+from mmrace.paths import cache_dir
+
+
+def module_files(kernel: Kernel, name: str) -> list[Path]:
+    """A module and what it needs, in loading order; empty when it is built in.
+
+    A name that ends in `?` may be missing from this kernel (drivers come and go by version).
+    """
+    optional = name.endswith("?")
+    done = subprocess.run(
+        [tools.need("modprobe"), "-d", str(kernel.modules_root), "-S", kernel.release,
+         "--show-depends", name.rstrip("?")],
+        stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, check=False)
+    if done.returncode != 0:
+        if optional:
+            return []
+        raise InfraError(f"kernel {kernel.release} {kernel.arch} has no module {name}: "
+                         f"{done.stderr.strip()}")
+    return [Path(line.split()[1]) for line in done.stdout.splitlines()
+            if line.startswith("insmod ")]
+
+
+def scratch_image(scratch: Scratch) -> Path:
+    """The file system image that the agent copies to the scratch device, made once."""
+    key = hashlib.sha256(json.dumps([scratch.mkfs, scratch.size_mib]).encode()).hexdigest()[:12]
+    image = cache_dir() / "scratch" / f"{scratch.name}-{key}.img"
+    with locked(image.with_suffix(".lock")):
+        if not image.exists():
+            work = image.with_suffix(".new")
+            with work.open("wb") as file:
+                file.truncate(scratch.size_mib << 20)
+            tools.run([*scratch.mkfs, work], what=f"making the {scratch.name} image")
+            work.rename(image)
+    return image
+
+
+class _Tree:
+    """An initramfs under construction."""
+
+    def __init__(self, root: Path) -> None:
+        self.root = root
+        self.plan: list[str] = []
+        self._modules: set[str] = set()
+        for part in ("mmrace/modules", "mmrace/races", "dev", "proc", "sys", "tmp", "scratch"):
+            (root / part).mkdir(parents=True)
+
+    def add(self, source: Path, target: str) -> None:
+        """Copy one file; an .xz one is unpacked, since not every kernel can do that itself."""
+        path = self.root / target
+        if source.suffix == ".xz":
+            path.write_bytes(lzma.decompress(source.read_bytes()))
+        else:
+            shutil.copy(source, path)
+        path.chmod(0o755)
+
+    def add_module(self, kernel: Kernel, line: str) -> None:
+        """Add a kernel module with its dependencies to files and plan; `line`: NAME [PARAMS]."""
+        name, _, params = line.partition(" ")
+        files = module_files(kernel, name)
+        for index, source in enumerate(files):
+            target = f"mmrace/modules/{source.name.removesuffix('.xz')}"
+            if target in self._modules:
+                continue
+            self._modules.add(target)
+            self.add(source, target)
+            last = index == len(files) - 1
+            self.plan.append(f"module /{target} {params if last else ''}".strip())
+
+
+def _fill(tree: _Tree, kernel: Kernel, arch: Arch, modules: tuple[str, ...],
+          ko: Path | None) -> None:
+    tree.add(build.agent(arch), "init")
+    for name in arch.modules:
+        tree.add_module(kernel, name)
+    tree.plan.append("ports")
+    for name in modules:
+        tree.add_module(kernel, name)
+    for scratch in config.scratches().values():
+        for name in scratch.modules:
+            tree.add_module(kernel, name)
+        image = scratch_image(scratch)
+        tree.add(image, f"mmrace/{scratch.name}.img")
+        tree.plan.append(f"scratch {scratch.name} /mmrace/{scratch.name}.img {scratch.device} "
+                         f"{scratch.fstype} /scratch/{scratch.name}")
+    for binary in sorted(build.races(arch).iterdir()):
+        if binary.is_file() and not binary.suffix:
+            tree.add(binary, f"mmrace/races/{binary.name}")
+    if ko:
+        tree.add(ko, "mmrace/mmrace.ko")
+    (tree.root / "mmrace/plan").write_text("\n".join(tree.plan) + "\n")
+
+
+def make(kernel: Kernel, ko: Path | None, modules: tuple[str, ...] = ()) -> Path:
+    """The initramfs for a kernel with its module, the races and the agent, cached by content."""
+    arch = config.arch(kernel.arch)
+    with tempfile.TemporaryDirectory(prefix="mmrace-initramfs-") as work:
+        root = Path(work) / "root"
+        tree = _Tree(root)
+        _fill(tree, kernel, arch, modules, ko)
+        key = hashlib.sha256()
+        for path in sorted(root.rglob("*")):
+            if path.is_file():
+                key.update(str(path.relative_to(root)).encode() + path.read_bytes())
+        home = cache_dir() / "initramfs" / key.hexdigest()[:16]
+        with locked(home.parent / f"{home.name}.lock"):
+            if not home.exists():
+                names = "\0".join(str(path.relative_to(root))
+                                  for path in sorted(root.rglob("*"))) + "\0"
+                with new_directory(home) as target, (target / "initrd.cpio").open("wb") as out:
+                    subprocess.run([tools.need("cpio"), "--null", "--create", "--format=newc",
+                                    "--owner=0:0", "--quiet"], input=names.encode(), stdout=out,
+                                   cwd=root, check=True)
+        return home / "initrd.cpio"

@@ -1,0 +1,178 @@
+# SPDX-License-Identifier: GPL-2.0
+"""Kernels by name: `debian:SUITE` is the newest kernel of that suite, from the cache or the archive.
+
+A kernel is a directory in the cache with the image, the modules a guest may need, and
+`kernel.json`; what was downloaded once is used again until the suite has a newer one.
+"""
+
+import json
+import os
+import re
+import subprocess
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+from mmrace import config, tools, vmlinux
+from mmrace.archive import Suite
+from mmrace.config import Arch
+from mmrace.errors import InfraError, UsageError
+from mmrace.locks import locked, new_directory
+from mmrace.paths import cache_dir
+
+# What a guest of ours can need: block devices, swap targets, file systems, virtio, KVM. Sound,
+# network and graphics drivers are most of a package and are left in it.
+MODULE_TREES = ("arch", "crypto", "drivers/block", "drivers/char", "drivers/virtio",
+                "drivers/misc", "drivers/crypto", "drivers/s390", "fs", "lib", "mm", "virt")
+
+
+@dataclass(frozen=True)
+class Kernel:
+    """One kernel that can be booted: everything that a result must say about it."""
+
+    id: str
+    arch: str
+    release: str
+    version: str
+    upstream: str
+    packages: tuple[str, ...]
+    home: str
+    fresh: bool = True
+
+    @property
+    def image(self) -> Path:
+        """The image that the emulator is given."""
+        return Path(self.home) / "image"
+
+    @property
+    def modules_root(self) -> Path:
+        """The directory that holds lib/modules/RELEASE."""
+        return Path(self.home)
+
+    @property
+    def suite(self) -> str:
+        """The Debian suite of a `debian:` kernel."""
+        return self.id.partition(":")[2]
+
+    def record(self) -> dict[str, Any]:
+        """The part of a cell's record that names the kernel."""
+        return {"id": self.id, "version": self.version, "release": self.release,
+                "upstream": self.upstream, "packages": list(self.packages)}
+
+
+def upstream_version(package_version: str) -> str:
+    """`6.1.176` from a Debian version such as `1:6.1.176-1+deb12u1`."""
+    match = re.match(r"(?:\d+:)?(\d+(?:\.\d+)+)", package_version)
+    if not match:
+        raise InfraError(f"cannot read a kernel version out of '{package_version}'")
+    return match.group(1)
+
+
+def parse_id(kernel_id: str, arch: Arch) -> str:
+    """The suite that a kernel id names; anything else is a usage error that lists what is known."""
+    kind, _, name = kernel_id.partition(":")
+    suites = config.debian_suites()
+    if kind != "debian" or not name:
+        raise UsageError(f"unknown kernel '{kernel_id}'; name one as debian:SUITE with SUITE one "
+                         f"of {', '.join(suites)}")
+    if name not in suites:
+        raise UsageError(f"unknown Debian suite '{name}' in '{kernel_id}'; configs/kernels.toml "
+                         f"has: {', '.join(suites)}")
+    if arch.name not in suites[name]:
+        raise UsageError(f"{kernel_id} does not exist for {arch.name}, only for "
+                         f"{', '.join(suites[name])}")
+    return name
+
+
+def newest_release(suite: Suite, arch: Arch) -> tuple[str, list[str]]:
+    """The kernel release behind a suite's meta-package, and the packages that make it up."""
+    image = next((dep for dep in suite.depends(arch.meta_image)
+                  if dep.startswith("linux-image-")), None)
+    if image is None:
+        raise InfraError(f"{arch.meta_image} of {suite.name} depends on no linux-image package")
+    release = image.removeprefix("linux-image-")
+    # Since 7.x Debian splits the image: linux-binary-* has it, linux-modules-* the modules.
+    parts = [dep for dep in suite.depends(image)
+             if dep in (f"linux-binary-{release}", f"linux-modules-{release}")]
+    return release, parts or [image]
+
+
+def _unpack(deb: Path, into: Path) -> None:
+    patterns = []
+    for base in ("lib", "usr/lib"):
+        patterns += [f"./{base}/modules/*/kernel/{tree}/*" for tree in MODULE_TREES]
+        patterns.append(f"./{base}/modules/*/modules.*")
+    patterns.append("./boot/vmlinu*")
+    patterns.append("./usr/lib/modules/*/vmlinu*")
+    # Patterns that a package does not have make tar fail: what is there is checked below.
+    with subprocess.Popen([tools.need("dpkg-deb"), "--fsys-tarfile", str(deb)],
+                          stdout=subprocess.PIPE) as archive:
+        subprocess.run([tools.need("tar"), "-x", "-C", str(into), "--wildcards", *patterns],
+                       stdin=archive.stdout, stderr=subprocess.DEVNULL, check=False)
+    if archive.returncode not in (0, -13):
+        raise InfraError(f"{deb.name} cannot be unpacked (is the disk full?)")
+
+
+def _assemble(suite: Suite, arch: Arch, release: str, packages: list[str], home: Path) -> None:
+    with new_directory(home) as work:
+        debs = suite.download(packages, work / "debs")
+        unpacked = work / "unpacked"
+        unpacked.mkdir()
+        for deb in debs:
+            _unpack(deb, unpacked)
+            deb.unlink()
+        images = [path for path in sorted(unpacked.rglob("vmlinu*"))
+                  if path.is_file() and not path.name.endswith(".ko")]
+        trees = [path for path in (unpacked / "lib/modules" / release,
+                                   unpacked / "usr/lib/modules" / release) if path.is_dir()]
+        if not images or not trees:
+            raise InfraError(f"{' '.join(packages)}: no kernel image or no modules inside (is the "
+                             "disk full?)")
+        image = images[0].read_bytes()
+        (work / "image").write_bytes(vmlinux.extract(image) if arch.image == "vmlinux" else image)
+        (work / "lib/modules").mkdir(parents=True)
+        trees[0].rename(work / "lib/modules" / release)
+        tools.run(["rm", "-rf", unpacked, work / "debs"])
+        tools.run(["depmod", "-b", work, release], what=f"depmod for {release}")
+        version = suite.version(packages[0])
+        kernel = Kernel(id=f"debian:{suite.name}", arch=arch.name, release=release,
+                        version=version, upstream=upstream_version(version),
+                        packages=tuple(f"{name}={version}" for name in packages),
+                        home=str(home))
+        (work / "kernel.json").write_text(json.dumps(asdict(kernel), indent=1))
+
+
+def _load(home: Path, fresh: bool) -> Kernel:
+    data = json.loads((home / "kernel.json").read_text())
+    return Kernel(**{**data, "packages": tuple(data["packages"]), "home": str(home),
+                     "fresh": fresh})
+
+
+def resolve(kernel_id: str, arch: Arch) -> Kernel:
+    """The kernel of that id for an architecture, fetched when the cache lacks it.
+
+    When the archive cannot be reached, the newest cached kernel of the suite serves, and its
+    `fresh` is False so that results can say so.
+    """
+    suite = Suite(parse_id(kernel_id, arch), arch.debian)
+    base = cache_dir() / "kernels" / f"debian-{suite.name}" / arch.name
+    with locked(base / "lock"):
+        cached = sorted(base.glob("*/kernel.json"), key=lambda path: path.stat().st_mtime)
+        try:
+            fresh = suite.update()
+            release, packages = newest_release(suite, arch)
+            home = base / f"{release}_{suite.version(packages[0])}"
+        except InfraError:
+            if not cached:
+                raise
+            return _load(cached[-1].parent, fresh=False)
+        if not (home / "kernel.json").exists():
+            _assemble(suite, arch, release, packages, home)
+        return _load(home, fresh)
+
+
+def running() -> Kernel:
+    """The kernel that this machine runs, for `--on local`."""
+    uname = os.uname()
+    return Kernel(id="running", arch=uname.machine, release=uname.release, version=uname.version,
+                  upstream=upstream_version(uname.release), packages=(), home="/")

@@ -1,0 +1,143 @@
+# SPDX-License-Identifier: GPL-2.0
+"""What every machine offers: an agent that takes commands and sends records."""
+
+import itertools
+import time
+from collections import deque
+from collections.abc import Callable
+from typing import Any, Protocol
+
+Message = dict[str, Any]
+
+
+class MachineLost(Exception):
+    """The machine is gone or silent; `kind` is `panic`, `hang` or `lost`."""
+
+    def __init__(self, kind: str, detail: str) -> None:
+        super().__init__(detail)
+        self.kind = kind
+        self.detail = detail
+
+
+class Link(Protocol):
+    """The line to an agent."""
+
+    def send(self, line: str) -> None:
+        """Send one command line, without its newline."""
+
+    def poll(self) -> list[Message]:
+        """The records that have come since the last call; never blocks for long."""
+
+    def alive(self) -> bool:
+        """Whether more records can come."""
+
+    def death(self) -> MachineLost:
+        """Why it is not alive any more."""
+
+
+# An idle agent sends a beat each second. A guest on a busy host may fall behind by seconds, a
+# widened window holds one vCPU for milliseconds: half a minute of silence is neither.
+SILENCE_S = 30.0
+
+
+class Agent:
+    """The client's side of docs/contracts.md, section 3."""
+
+    def __init__(self, link: Link, silence_s: float = SILENCE_S) -> None:
+        self.link = link
+        self.silence_s = silence_s
+        self.kmsg: list[Message] = []
+        self.boot: list[Message] = []
+        self.hello: Message | None = None
+        self._ids = itertools.count(1)
+        self._pending: deque[Message] = deque()
+        self._last_heard = time.monotonic()
+
+    def _note(self, record: Message) -> None:
+        kind = record.get("t")
+        if kind == "kmsg":
+            self.kmsg.append(record)
+        elif kind == "boot":
+            self.boot.append(record)
+        elif kind == "hello":
+            self.hello = record
+
+    def next(self, deadline: float) -> Message | None:
+        """The next record, or None at the deadline (monotonic seconds).
+
+        Raises MachineLost when the machine is gone, or silent for too long.
+        """
+        while True:
+            if self._pending:
+                return self._pending.popleft()
+            records = self.link.poll()
+            if records:
+                self._last_heard = time.monotonic()
+                for record in records:
+                    self._note(record)
+                self._pending.extend(records)
+                continue
+            if not self.link.alive():
+                for record in self.link.poll():
+                    self._note(record)
+                    self._pending.append(record)
+                if not self._pending:
+                    raise self.link.death()
+                continue
+            now = time.monotonic()
+            if now - self._last_heard > self.silence_s:
+                raise MachineLost("hang", f"nothing heard from the machine for "
+                                          f"{self.silence_s:.0f} s")
+            if now >= deadline:
+                return None
+            time.sleep(0.01)
+
+    def wait(self, want: Callable[[Message], bool], timeout_s: float, what: str,
+             seen: Callable[[Message], None] | None = None) -> Message:
+        """The first record that is wanted; every record on the way goes to `seen`."""
+        deadline = time.monotonic() + timeout_s
+        while True:
+            record = self.next(deadline)
+            if record is None:
+                raise MachineLost("hang", f"{what}: no answer within {timeout_s:.0f} s")
+            if seen:
+                seen(record)
+            if want(record):
+                return record
+
+    def wait_ready(self, timeout_s: float) -> Message:
+        """Wait for the agent's first word; its `hello` record."""
+        self._last_heard = time.monotonic() + timeout_s
+        return self.wait(lambda record: record["t"] == "hello", timeout_s, "booting")
+
+    def request(self, *fields: str, timeout_s: float = 60.0) -> Message:
+        """Send a command and return the record that answers it."""
+        name, *rest = fields
+        ident = str(next(self._ids))
+        self.link.send("\t".join([name, ident, *rest]))
+        return self.wait(lambda record: record.get("id") == ident
+                         and record["t"] in ("reply", "file", "exit"), timeout_s,
+                         " ".join(fields))
+
+    def read(self, path: str) -> str | None:
+        """A file's text on the machine (a directory's names, a line each); None if unreadable."""
+        answer = self.request("read", path)
+        return str(answer["text"]) if answer["ok"] else None
+
+    def write(self, path: str, text: str) -> str | None:
+        """Write to a file on the machine; None, or the error."""
+        answer = self.request("write", path, text)
+        return None if answer["ok"] else str(answer["error"])
+
+    def run(self, argv: list[str], timeout_s: float,
+            seen: Callable[[Message], None]) -> Message:
+        """Run a program to its end; its `exit` record. Every record goes to `seen`.
+
+        The agent ends it after timeout_s (SIGTERM, SIGKILL after 5 s); a task that outlives
+        that is stuck in the kernel.
+        """
+        ident = str(next(self._ids))
+        self.link.send("\t".join(["run", ident, f"{timeout_s:.1f}", *argv]))
+        return self.wait(lambda record: record.get("id") == ident
+                         and record["t"] in ("exit", "reply"), timeout_s + 30,
+                         f"{argv[0]} does not die", seen)

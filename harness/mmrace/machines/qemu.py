@@ -1,0 +1,183 @@
+# SPDX-License-Identifier: GPL-2.0
+"""An emulated guest: QEMU with one vCPU a thread, so that races between vCPUs are real."""
+
+import json
+import shutil
+import socket
+import subprocess
+import tempfile
+import time
+from pathlib import Path
+from typing import Any
+
+from mmrace import config, tools
+from mmrace.config import Arch, Variant
+from mmrace.errors import InfraError
+from mmrace.kernels import Kernel
+from mmrace.machines.base import MachineLost, Message
+
+# Emulation is an order of magnitude slower than the watchdogs expect (syzkaller's values for
+# emulated machines): a slow guest must not look like a hung one, a hung one is seen by silence.
+COMMON_APPEND = ("panic=-1 oops=panic loglevel=5 printk.devkmsg=on "
+                 "watchdog_thresh=60 rcupdate.rcu_cpu_stall_timeout=100 "
+                 "workqueue.watchdog_thresh=420 rdinit=/init")
+
+
+def command_line(arch: Arch, variant: Variant, kernel: Kernel, initrd: Path, run: Path,
+                 sockets: Path) -> list[str]:
+    """QEMU's arguments; files in `run` stay, `sockets` is short-lived."""
+    append = " ".join(filter(None, [f"console={arch.console}", COMMON_APPEND, variant.append]))
+    serial = f"virtio-serial-{arch.bus}"
+    return [
+        tools.need(arch.qemu_binary, arch.qemu_package), *arch.qemu_args,
+        "-accel", "tcg,thread=multi", "-smp", str(variant.vcpus),
+        "-m", f"{variant.memory_mib}M", "-nodefaults", "-no-user-config", "-display", "none",
+        "-nic", "none", "-no-reboot", "-kernel", str(kernel.image), "-initrd", str(initrd),
+        "-append", append,
+        "-chardev", f"file,id=console,path={run}/console.log", "-serial", "chardev:console",
+        "-device", serial,
+        "-chardev", f"file,id=events,path={run}/events.ndjson",
+        "-device", "virtserialport,chardev=events,name=mmrace.events",
+        "-chardev", f"socket,id=ctl,path={sockets}/ctl,server=on,wait=off",
+        "-device", "virtserialport,chardev=ctl,name=mmrace.ctl",
+        "-qmp", f"unix:{sockets}/qmp,server=on,wait=off",
+    ]
+
+
+class QemuMachine:
+    """One guest from start to end. Use as a context manager: no guest outlives its block."""
+
+    kind = "qemu"
+
+    def __init__(self, kernel: Kernel, variant: Variant, initrd: Path, run: Path) -> None:
+        self.kernel = kernel
+        self.variant = variant
+        self.run = run
+        self._arch = config.arch(kernel.arch)
+        self._initrd = initrd
+        self._sockets = Path(tempfile.mkdtemp(prefix="mmrace-"))
+        self._process: subprocess.Popen[bytes] | None = None
+        self._ctl: socket.socket | None = None
+        self._offset = 0
+        self._torn = b""
+
+    def record(self) -> dict[str, Any]:
+        """The part of a cell's record that names the machine."""
+        return {"kind": "qemu", "accel": "tcg,thread=multi", "variant": self.variant.name,
+                "vcpus": self.variant.vcpus, "memory_mib": self.variant.memory_mib,
+                "qemu": self._version()}
+
+    def _version(self) -> str:
+        first = tools.run([self._arch.qemu_binary, "--version"]).splitlines()[0]
+        return first.removeprefix("QEMU emulator version ")
+
+    def __enter__(self) -> "QemuMachine":
+        self.run.mkdir(parents=True, exist_ok=True)
+        command = command_line(self._arch, self.variant, self.kernel, self._initrd, self.run,
+                               self._sockets)
+        (self.run / "qemu.cmd").write_text(" ".join(command) + "\n")
+        # The kernel ends QEMU when this process dies, however it dies.
+        with (self.run / "qemu.log").open("wb") as log:
+            self._process = subprocess.Popen(
+                [tools.need("setpriv", "util-linux"), "--pdeathsig", "KILL", *command],
+                stdin=subprocess.DEVNULL, stdout=log, stderr=log)
+        try:
+            self._ctl = self._connect("ctl")
+        except BaseException:
+            self.__exit__()
+            raise
+        return self
+
+    def _connect(self, name: str) -> socket.socket:
+        path = str(self._sockets / name)
+        deadline = time.monotonic() + 20
+        while True:
+            link = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+            try:
+                link.connect(path)
+                return link
+            except OSError:
+                link.close()
+            if not self.alive():
+                raise InfraError(f"QEMU did not start: {self._complaint()}")
+            if time.monotonic() > deadline:
+                raise InfraError(f"QEMU does not answer on its {name} socket")
+            time.sleep(0.02)
+
+    def _complaint(self) -> str:
+        text = (self.run / "qemu.log").read_text(errors="replace").strip()
+        return text.splitlines()[-1] if text else "it said nothing"
+
+    def __exit__(self, *_: object) -> None:
+        if self._ctl:
+            self._ctl.close()
+            self._ctl = None
+        if self._process and self._process.poll() is None:
+            self._process.kill()
+        if self._process:
+            self._process.wait()
+        shutil.rmtree(self._sockets, ignore_errors=True)
+
+    # Link
+
+    def send(self, line: str) -> None:
+        """Send one command line to the agent."""
+        if not self._ctl:
+            raise self.death()
+        try:
+            self._ctl.sendall(line.encode() + b"\n")
+        except OSError:
+            raise self.death() from None
+
+    def poll(self) -> list[Message]:
+        """Whole records that QEMU has written since the last call."""
+        try:
+            with (self.run / "events.ndjson").open("rb") as file:
+                file.seek(self._offset)
+                data = file.read()
+        except FileNotFoundError:
+            return []
+        self._offset += len(data)
+        *lines, self._torn = (self._torn + data).split(b"\n")
+        return [json.loads(line) for line in lines if line]
+
+    def alive(self) -> bool:
+        """Whether QEMU still runs."""
+        return self._process is not None and self._process.poll() is None
+
+    def death(self) -> MachineLost:
+        """A guest that panicked (panic=-1, -no-reboot) and a QEMU that died both end QEMU."""
+        console = self.console()
+        if "Kernel panic" in console:
+            line = next(text for text in console.splitlines() if "Kernel panic" in text)
+            return MachineLost("panic", line.strip())
+        code = self._process.returncode if self._process else None
+        if code == 0:
+            return MachineLost("lost", "the guest powered off or rebooted on its own")
+        return MachineLost("lost", f"QEMU ended with code {code}: {self._complaint()}")
+
+    def console(self) -> str:
+        """All that the guest's console has printed."""
+        path = self.run / "console.log"
+        return path.read_text(errors="replace") if path.exists() else ""
+
+    # Out of band
+
+    def qmp(self, command: str, **arguments: object) -> None:
+        """Send one QMP command, for its effect."""
+        with self._connect("qmp") as link, link.makefile("rw") as stream:
+            stream.readline()
+            for step in ({"execute": "qmp_capabilities"},
+                         {"execute": command, "arguments": arguments}):
+                stream.write(json.dumps(step) + "\n")
+                stream.flush()
+                stream.readline()
+
+    def power_off(self) -> None:
+        """Ask the agent to power off; the guest ends within seconds, or is ended on exit."""
+        try:
+            self.send("poweroff")
+            if self._process:
+                self._process.wait(10)
+        except (MachineLost, subprocess.TimeoutExpired):
+            return

@@ -1,0 +1,90 @@
+# SPDX-License-Identifier: GPL-2.0
+"""The module as a machine shows it: the only place that knows its debugfs files' form."""
+
+import json
+from dataclasses import dataclass
+from typing import Any
+
+from mmrace.machines.base import Agent
+
+DEBUGFS = "/sys/kernel/debug/mmrace"
+KO = "/mmrace/mmrace.ko"
+
+
+@dataclass(frozen=True)
+class Probe:
+    """One line of the `probes` file."""
+
+    name: str
+    group: str
+    state: str
+    symbol: str
+    hits: int
+    missed: int
+    window: bool
+    reason: str
+
+
+def _lines(text: str | None) -> list[str]:
+    return [line for line in (text or "").splitlines() if line and not line.startswith("#")]
+
+
+class ModuleView:
+    """mmrace.ko on a machine whose agent we talk to."""
+
+    def __init__(self, agent: Agent) -> None:
+        self._agent = agent
+
+    def insert(self, params: str = "") -> str | None:
+        """Load the module from the initramfs; None, or why it is not there."""
+        answer = self._agent.request("insmod", KO, params)
+        if answer["ok"]:
+            return None
+        said = [record["text"] for record in self._agent.kmsg if "mmrace" in record["text"]]
+        return (f"the module did not load: {answer['error']}"
+                + (f" ({said[-1]})" if said else ""))
+
+    def present(self) -> bool:
+        """Whether its debugfs files are there and of the version that we read."""
+        return self._agent.read(f"{DEBUGFS}/version") is not None
+
+    def read(self, name: str) -> str | None:
+        """The text of one of its files."""
+        return self._agent.read(f"{DEBUGFS}/{name}")
+
+    def write(self, name: str, text: str) -> str | None:
+        """Write to one of its files; None, or the error."""
+        return self._agent.write(f"{DEBUGFS}/{name}", text)
+
+    def pairs(self, name: str) -> dict[str, str]:
+        """A `name value` file such as `version` or `caps`."""
+        return {key: value for key, _, value in
+                (line.partition(" ") for line in _lines(self.read(name)))}
+
+    def counters(self) -> dict[str, int]:
+        """Every counter."""
+        return {name: int(value) for name, value in self.pairs("counters").items()}
+
+    def probes(self) -> list[Probe]:
+        """Every probe and its state."""
+        found = []
+        for line in _lines(self.read("probes")):
+            name, group, state, symbol, hits, missed, window, reason = line.split(" ", 7)
+            found.append(Probe(name, group, state, symbol, int(hits), int(missed),
+                               window == "yes", "" if reason == "-" else reason))
+        return found
+
+    def findings(self) -> list[dict[str, Any]]:
+        """Every finding."""
+        return [json.loads(line) for line in _lines(self.read("findings"))]
+
+    def everything(self) -> dict[str, str]:
+        """The text of every file, for the evidence."""
+        files = {}
+        for name in _lines(self._agent.read(DEBUGFS)):
+            if name == "hist":
+                for hist in _lines(self._agent.read(f"{DEBUGFS}/hist")):
+                    files[f"hist-{hist}"] = self.read(f"hist/{hist}") or ""
+            elif name != "reset":
+                files[name] = self.read(name) or ""
+        return files

@@ -1,0 +1,79 @@
+# SPDX-License-Identifier: GPL-2.0
+"""What a user sees while a run goes on: a live line at a terminal, plain lines elsewhere."""
+
+import time
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from typing import Any
+
+from rich.console import Console
+from rich.markup import escape
+from rich.status import Status
+
+from mmrace.cell import Cell
+from mmrace.kernels import Kernel
+from mmrace.report.verdicts import look
+
+# Plain output gets a line for progress at most this often, in seconds.
+PLAIN_EVERY_S = 5.0
+
+
+class Progress:
+    """Progress on one console; a run without a terminal gets one line for each step."""
+
+    def __init__(self, console: Console) -> None:
+        self.console = console
+        self._status: Status | None = None
+        self._label = ""
+        self._last_plain = 0.0
+
+    def _live(self, text: str) -> None:
+        if not self.console.is_terminal:
+            return
+        if self._status is None:
+            self._status = self.console.status(text)
+            self._status.start()
+        else:
+            self._status.update(text)
+
+    def close(self) -> None:
+        """End the live line; what follows prints normally."""
+        if self._status:
+            self._status.stop()
+            self._status = None
+
+    @contextmanager
+    def step(self, what: str) -> Iterator[None]:
+        """A step that takes its time: named while it runs, and with its time when that was long."""
+        self._live(escape(what))
+        started = time.monotonic()
+        yield
+        took = time.monotonic() - started
+        if took > 1.0:
+            self.console.print(f"  {escape(what)}: {took:.1f} s", highlight=False)
+
+    def cell_started(self, cell: Cell, kernel: Kernel) -> None:
+        """A cell begins on a machine that is up."""
+        self._label = f"{cell.race} {cell.mode} on {kernel.upstream} {cell.arch}"
+        if cell.variant != "default":
+            self._label += f" ({cell.variant})"
+        self._last_plain = time.monotonic()
+        self._live(escape(self._label))
+
+    def cell_progress(self, cell: Cell, rounds: int, failures: int, elapsed_s: float) -> None:
+        """Rounds so far."""
+        text = (f"{self._label}: {rounds} rounds, {failures} failed, "
+                f"{elapsed_s:.0f} of {cell.duration:g} s")
+        self._live(escape(text))
+        now = time.monotonic()
+        if not self.console.is_terminal and now - self._last_plain >= PLAIN_EVERY_S:
+            self._last_plain = now
+            self.console.print(f"  {escape(text)}", highlight=False)
+
+    def cell_done(self, record: Mapping[str, Any]) -> None:
+        """A cell's record is stored."""
+        style = look(record["verdict"]).style
+        label = self._label or f"{record['race']} {record['mode']} {record['arch']}"
+        self.console.print(f"[{style}]{record['verdict']:12}[/] {escape(label)}: "
+                           f"{escape(record['reason'])}", highlight=False, soft_wrap=True)
+        self._label = ""

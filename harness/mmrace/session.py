@@ -1,0 +1,325 @@
+# SPDX-License-Identifier: GPL-2.0
+"""Running cells: boots are shared where that is sound, and every cell ends in a stored record."""
+
+import itertools
+import json
+import time
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import AbstractContextManager
+from pathlib import Path
+from typing import Any
+
+from mmrace import build, config, controls, expectations, initramfs, kernels, splat
+from mmrace.cell import SCHEMA, Cell, Observation
+from mmrace.errors import MmraceError
+from mmrace.kernels import Kernel
+from mmrace.machines.base import Agent, MachineLost, Message
+from mmrace.machines.local import LocalMachine
+from mmrace.machines.qemu import QemuMachine
+from mmrace.module_view import ModuleView
+from mmrace.progress import Progress
+from mmrace.store import Run
+from mmrace.verdict import Verdict, exposure_of, judge, losses
+
+# A guest under emulation takes 3 to 15 s from start to agent on a quiet host.
+BOOT_TIMEOUT_S = 180.0
+# What a race may take beyond its duration: setup, the last round, teardown.
+RACE_GRACE_S = 60.0
+
+Machine = QemuMachine | LocalMachine
+
+
+class Boot:
+    """A machine that is up, and what is known of it."""
+
+    def __init__(self, machine: Machine, agent: Agent, kernel: Kernel,
+                 module_build: str, races_dir: str, home: Path) -> None:
+        self.machine = machine
+        self.agent = agent
+        self.kernel = kernel
+        self.module = ModuleView(agent)
+        self.module_build = module_build
+        self.module_error: str | None = None
+        self.races_dir = races_dir
+        self.home = home
+        self.spent = False
+        self._machine_record = machine.record()
+
+    def machine_record(self) -> dict[str, Any]:
+        """The part of a cell's record that names the machine."""
+        return {**self._machine_record,
+                "page_size": (self.agent.hello or {}).get("page_size")}
+
+    def start(self, params: str) -> None:
+        """Wait for the agent and load the module."""
+        self.agent.wait_ready(BOOT_TIMEOUT_S)
+        failed = [record for record in self.agent.boot if not record["ok"]]
+        if self.machine.kind == "qemu":
+            self.module_error = self.module.insert(params)
+        elif not self.module.present():
+            self.module_error = ("mmrace.ko is not loaded (or debugfs is closed to us); as root: "
+                                 "make module && insmod build/module/mmrace.ko")
+        self.boot_failures = [f"{record['step']}: {record['detail']}" for record in failed]
+
+
+class Preparation:
+    """Kernels, modules and initramfs images that the cells of a run need, made once each."""
+
+    def __init__(self, progress: Progress) -> None:
+        self._progress = progress
+        self._kernels: dict[tuple[str, str], Kernel] = {}
+        self._modules: dict[tuple[str, str], build.Module] = {}
+        self._images: dict[tuple[str, str], Path] = {}
+
+    def kernel(self, cell: Cell) -> Kernel:
+        """The cell's kernel."""
+        key = (cell.kernel, cell.arch)
+        if key not in self._kernels:
+            with self._progress.step(f"kernel {cell.kernel} {cell.arch}"):
+                self._kernels[key] = kernels.resolve(cell.kernel, config.arch(cell.arch))
+        return self._kernels[key]
+
+    def module(self, cell: Cell) -> build.Module:
+        """mmrace.ko for the cell's kernel."""
+        key = (cell.kernel, cell.arch)
+        if key not in self._modules:
+            kernel = self.kernel(cell)
+            with self._progress.step(f"mmrace.ko for {kernel.release} {cell.arch}"):
+                self._modules[key] = build.module(kernel)
+        return self._modules[key]
+
+    def image(self, cell: Cell) -> Path:
+        """The initramfs for the cell's kernel."""
+        key = (cell.kernel, cell.arch)
+        if key not in self._images:
+            kernel, module = self.kernel(cell), self.module(cell)
+            with self._progress.step(f"races and initramfs for {kernel.release} {cell.arch}"):
+                self._images[key] = initramfs.make(kernel, module.path)
+        return self._images[key]
+
+
+class Session:
+    """Runs cells in order and stores their records."""
+
+    def __init__(self, run: Run, progress: Progress, scratch: str | None = None,
+                 fresh_boots: bool = False) -> None:
+        self.run = run
+        self.progress = progress
+        self.prepared = Preparation(progress)
+        self._scratch = scratch
+        self._fresh_boots = fresh_boots
+
+    def cells(self, cells: Iterable[Cell]) -> Iterator[dict[str, Any]]:
+        """Run the cells; yields each record once it is stored.
+
+        Neighbours that can share a boot do, until one of them fails or plants a bug.
+        """
+        for _, group in itertools.groupby(cells, key=lambda cell: cell.boot):
+            waiting = list(group)
+            while waiting:
+                yield from self._one_boot(waiting)
+
+    def _open(self, cell: Cell, home: Path) -> tuple[Machine, Kernel, str, str]:
+        if cell.on == "local":
+            kernel = kernels.running()
+            agent = build.agent(config.arch(cell.arch))
+            return (LocalMachine(agent, home), kernel, "unknown",
+                    str(build.races(config.arch(cell.arch))))
+        kernel = self.prepared.kernel(cell)
+        module = self.prepared.module(cell)
+        variant = config.variant(cell.variant, cell.arch)
+        machine = QemuMachine(kernel, variant, self.prepared.image(cell), home)
+        return machine, kernel, module.build_id, "/mmrace/races"
+
+    def _one_boot(self, waiting: list[Cell]) -> Iterator[dict[str, Any]]:
+        """Take cells from the front of `waiting` until the boot is spent or none is left."""
+        cell = waiting[0]
+        home = self.run.boot_dir()
+        try:
+            machine, kernel, module_build, races_dir = self._open(cell, home)
+        except MmraceError as error:
+            verdict = Verdict.ERROR if error.exit_code == 129 else Verdict.INFRA
+            for failed in waiting:
+                yield self._give_up(failed, verdict, str(error))
+            waiting.clear()
+            return
+        entered: AbstractContextManager[Machine] = machine
+        with entered:
+            boot = Boot(machine, Agent(machine), kernel, module_build, races_dir, home)
+            lost: MachineLost | None = None
+            with self.progress.step(f"booting {kernel.release} {cell.arch}"):
+                try:
+                    boot.start("allow_plants=1" if cell.mode == "control" else "")
+                except MachineLost as error:
+                    lost = error
+            plants = cell.mode == "control"
+            while waiting and not boot.spent and (waiting[0].mode == "control") == plants:
+                yield self._one_cell(boot, waiting.pop(0), lost)
+            if not lost:
+                machine.power_off()
+
+    def _give_up(self, cell: Cell, verdict: Verdict, reason: str) -> dict[str, Any]:
+        """The record of a cell whose machine could not even be made."""
+        where = self.run.cell_dir(cell.name)
+        record = {"schema": SCHEMA, "race": cell.race, "mode": cell.mode, "arch": cell.arch,
+                  "kernel": {"id": cell.kernel, "version": None},
+                  "machine": {"kind": cell.on, "accel": None, "vcpus": None},
+                  "verdict": str(verdict), "reason": reason, "expected": None, "rounds": 0,
+                  "failures": 0, "time_to_first_failure_s": None, "exposure": None,
+                  "counters": {}, "seed": cell.seed, "replay": cell.replay(),
+                  "run_dir": str(self.run.home), "cell": where.name}
+        self.run.record(where, record)
+        self.progress.cell_done(record)
+        return record
+
+    def _one_cell(self, boot: Boot, cell: Cell, lost: MachineLost | None) -> dict[str, Any]:
+        where = self.run.cell_dir(cell.name)
+        seen = Observation(module_error=boot.module_error)
+        started = time.time()
+        self.run.record(where, self._record(boot, cell, where, seen, started, pending=True))
+        self.progress.cell_started(cell, boot.kernel)
+        log_from = len(boot.agent.kmsg)
+        evidence: dict[str, str] = {}
+        try:
+            if lost:
+                raise lost
+            self._drive(boot, cell, where, seen, evidence)
+        except MachineLost as error:
+            boot.spent = True
+            seen.lost_kind, seen.lost_detail = error.kind, error.detail
+        except KeyboardInterrupt:
+            seen.interrupted = True
+            self._finish(boot, cell, where, seen, started, log_from, evidence)
+            raise
+        return self._finish(boot, cell, where, seen, started, log_from, evidence)
+
+    def _drive(self, boot: Boot, cell: Cell, where: Path, seen: Observation,
+               evidence: dict[str, str]) -> None:
+        """Describe, run, and read the module before and after."""
+        binary = f"{boot.races_dir}/{cell.race}"
+        self._describe(boot, binary, seen)
+        if boot.boot_failures and "dir" in seen.describe.get("needs", []):
+            seen.complaint = "; ".join(boot.boot_failures)
+        if boot.module_error is None:
+            boot.module.write("reset", "1")
+        argv = [binary, "--mode", cell.mode, "--duration", f"{cell.duration:g}", "--seed",
+                str(cell.seed), "--report-fd", "@REPORT"]
+        scratch = self._scratch or (f"/scratch/{next(iter(config.scratches()))}"
+                                    if cell.on == "qemu" else None)
+        if scratch:
+            argv += ["--dir", scratch]
+        for key, value in cell.options:
+            argv += [f"--{key}", value]
+        with (where / "race.ndjson").open("w") as log, (where / "race.out").open("w") as out:
+            end = boot.agent.run(argv, cell.duration + RACE_GRACE_S,
+                                 lambda record: self._hear(record, cell, seen, log.write,
+                                                           out.write))
+        if end["t"] == "reply":
+            seen.exit_status, seen.complaint = 127, str(end["error"])
+        else:
+            seen.exit_status, seen.exit_signal = end["status"], end["signal"]
+            seen.timed_out = bool(end["timed_out"])
+        if boot.module_error is None:
+            evidence.update(boot.module.everything())
+            seen.counters = boot.module.counters()
+            seen.counters_read = bool(seen.counters)
+            seen.missed = {probe.name: probe.missed for probe in boot.module.probes()
+                           if probe.missed}
+            seen.findings = boot.module.findings()
+
+    @staticmethod
+    def _describe(boot: Boot, binary: str, seen: Observation) -> None:
+        lines: list[str] = []
+        boot.agent.run([binary, "--describe"], 30.0,
+                       lambda record: lines.append(record["text"])
+                       if record["t"] == "out" and record["fd"] == 1 else None)
+        try:
+            seen.describe = json.loads("".join(lines))
+        except json.JSONDecodeError:
+            seen.complaint = f"{binary} --describe printed no JSON"
+
+    def _hear(self, record: Message, cell: Cell, seen: Observation,
+              log: Callable[[str], int], out: Callable[[str], int]) -> None:
+        if record["t"] == "out":
+            out(record["text"] + "\n")
+            if record["fd"] == 2 and record["text"]:
+                seen.complaint = record["text"]
+            return
+        if record["t"] != "race":
+            return
+        said = record["r"]
+        log(json.dumps(said) + "\n")
+        kind = said.get("ev")
+        if kind == "end":
+            seen.end = said
+        if kind == "failure":
+            seen.failures = max(seen.failures, 1)
+            if seen.first_failure_s is None:
+                seen.first_failure_s = float(said["elapsed_s"])
+        if kind in ("progress", "end"):
+            seen.rounds = int(said["rounds"])
+            seen.failures = max(seen.failures, int(said["failures"]))
+            if kind == "end" and said.get("time_to_first_failure_s") is not None:
+                seen.first_failure_s = float(said["time_to_first_failure_s"])
+            self.progress.cell_progress(cell, seen.rounds, seen.failures,
+                                        float(said["elapsed_s"]))
+
+    def _finish(self, boot: Boot, cell: Cell, where: Path, seen: Observation, started: float,
+                log_from: int, evidence: dict[str, str]) -> dict[str, Any]:
+        kernel_log = [record["text"] for record in boot.agent.kmsg[log_from:]]
+        (where / "kmsg.log").write_text("\n".join(kernel_log) + "\n")
+        if boot.machine.console():
+            (where / "console.log").symlink_to(f"../../boots/{boot.home.name}/console.log")
+        for name, text in evidence.items():
+            (where / f"module-{name}").write_text(text)
+        lines = kernel_log if not seen.lost_kind else boot.machine.console().splitlines()
+        seen.splats = [{"kind": found.kind, "title": found.title, "signature": found.signature}
+                       for found in splat.scan(lines)]
+        record = self._record(boot, cell, where, seen, started, pending=False)
+        verdict = Verdict(record["verdict"])
+        if verdict.is_failure or cell.mode == "control" or self._fresh_boots:
+            boot.spent = True
+        if cell.mode == "control" and verdict == Verdict.PASS:
+            controls.remember(self._proof(boot, cell), str(self.run.home), seen.first_failure_s)
+        self.run.record(where, record)
+        self.progress.cell_done(record)
+        return record
+
+    def _proof(self, boot: Boot, cell: Cell) -> str:
+        binary = build.races(config.arch(cell.arch)) / cell.race
+        return controls.key(cell.race, f"{boot.kernel.release} {boot.kernel.version}",
+                            boot.module_build,
+                            build.file_id(binary) if binary.exists() else "unknown",
+                            f"{boot.machine.kind}/{cell.variant}")
+
+    def _record(self, boot: Boot, cell: Cell, where: Path, seen: Observation, started: float,
+                pending: bool) -> dict[str, Any]:
+        """The cell's record; a pending one says what is true if nothing follows it."""
+        proof = controls.proof(self._proof(boot, cell))
+        verdict, reason = judge(cell, seen, proof is not None)
+        if pending:
+            verdict, reason = Verdict.INFRA, "the harness ended before the cell did"
+        counter, need, got = exposure_of(seen)
+        wanted = expectations.expectation(cell, boot.kernel.upstream)
+        return {
+            "schema": SCHEMA, "race": cell.race, "theme": seen.describe.get("theme"),
+            "mode": cell.mode, "arch": cell.arch,
+            "kernel": {**boot.kernel.record(), "newest": boot.kernel.fresh},
+            "machine": boot.machine_record(),
+            "verdict": str(verdict), "reason": reason, "expected": wanted.record(verdict),
+            "rounds": seen.rounds, "failures": seen.failures,
+            "time_to_first_failure_s": seen.first_failure_s,
+            "exposure": None if not seen.counters_read else {
+                "counter": counter, "count": got, "min": need,
+                "all": {name: value for name, value in seen.counters.items()
+                        if name.startswith("exposure.")}},
+            "counters": seen.counters, "missed": seen.missed, "losses": losses(seen),
+            "findings": seen.findings, "splats": seen.splats,
+            "control": proof, "module": {"build_id": boot.module_build,
+                                         "error": boot.module_error},
+            "windows": (seen.end or {}).get("windows"), "extra": (seen.end or {}).get("extra"),
+            "duration_s": cell.duration, "elapsed_s": (seen.end or {}).get("elapsed_s"),
+            "started": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(started)),
+            "seed": cell.seed, "options": dict(cell.options), "replay": cell.replay(),
+            "run_dir": str(self.run.home), "cell": where.name,
+        }

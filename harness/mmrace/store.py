@@ -1,0 +1,92 @@
+# SPDX-License-Identifier: GPL-2.0
+"""The run directory: the truth of a run, written so that it survives whatever ends the run.
+
+run.json            what was asked, when, on which host
+results.ndjson      every cell twice: a pessimistic record before it, the real one after; the last
+                    record of a cell counts
+cells/NAME/         cell.json, race.ndjson, counters, kernel log and console of one cell
+boots/N/            what one boot of a machine left: console, agent's records, emulator's words
+
+Every record is on the disk (fsync) before the next step begins.
+"""
+
+import json
+import os
+import platform
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+from mmrace.cell import SCHEMA
+from mmrace.errors import InfraError
+from mmrace.paths import runs_dir
+
+
+def write_durably(path: Path, text: str) -> None:
+    """Replace a file's content as a whole, on the disk when this returns."""
+    work = path.with_name(f".{path.name}.new")
+    with work.open("w") as file:
+        file.write(text)
+        file.flush()
+        os.fsync(file.fileno())
+    work.rename(path)
+
+
+class Run:
+    """One run directory under construction."""
+
+    def __init__(self, home: Path) -> None:
+        self.home = home
+        self._boots = 0
+
+    @classmethod
+    def create(cls, command: list[str], where: Path | None = None) -> "Run":
+        """A new run directory, named by UTC time."""
+        base = where or runs_dir()
+        stamp = time.strftime("%Y%m%d-%H%M%S", time.gmtime())
+        try:
+            base.mkdir(parents=True, exist_ok=True)
+            for attempt in range(1000):
+                home = base / (stamp if attempt == 0 else f"{stamp}-{attempt}")
+                try:
+                    home.mkdir()
+                    break
+                except FileExistsError:
+                    continue
+            run = cls(home)
+            write_durably(home / "run.json", json.dumps({
+                "schema": SCHEMA, "started": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime()),
+                "command": command, "host": {
+                    "machine": platform.machine(), "release": platform.release(),
+                    "cpus": os.cpu_count(), "python": sys.version.split()[0]}}, indent=1))
+        except OSError as error:
+            raise InfraError(f"cannot write the run directory below {base}: {error.strerror}; "
+                             "free some space or set MMRACE_RUNS") from None
+        return run
+
+    def boot_dir(self) -> Path:
+        """A new directory for a boot's own files."""
+        self._boots += 1
+        path = self.home / "boots" / str(self._boots)
+        path.mkdir(parents=True)
+        return path
+
+    def cell_dir(self, name: str) -> Path:
+        """The directory of a cell, new for every time that a cell of that name is run."""
+        base = self.home / "cells"
+        path = base / name
+        count = 1
+        while path.exists():
+            count += 1
+            path = base / f"{name}.{count}"
+        path.mkdir(parents=True)
+        return path
+
+    def record(self, cell_dir: Path, record: dict[str, Any]) -> None:
+        """Store a cell's record, durably."""
+        with (self.home / "results.ndjson").open("a") as file:
+            file.write(json.dumps(record) + "\n")
+            file.flush()
+            os.fsync(file.fileno())
+        write_durably(cell_dir / "cell.json", json.dumps(record, indent=1))
