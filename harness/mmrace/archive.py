@@ -42,6 +42,16 @@ def archive_url() -> str:
                      "set MMRACE_DEBIAN_ARCHIVE to its address")
 
 
+def transport_options() -> list[str]:
+    """How this machine's apt reaches and judges archives (proxies, validity of a frozen mirror).
+
+    mmdebstrap starts from an empty configuration; what it is given here is the machine's own.
+    """
+    dump = tools.run(["apt-config", "dump", "Acquire"])
+    return [f"--aptopt={line.rstrip(';')}" for line in dump.splitlines()
+            if re.match(r'Acquire::(http|https|ftp|Check-Valid-Until|Retries)\S* "[^"]+"', line)]
+
+
 @dataclass(frozen=True)
 class Suite:
     """One suite of the archive for one Debian architecture, with its own apt state."""
@@ -76,6 +86,17 @@ class Suite:
             'Acquire::Languages "none";', 'Acquire::Retries "2";',
             'APT::Sandbox::User "root";', ""]))
         return {"APT_CONFIG": str(home / "apt.conf")}
+
+    def download_missing(self, package: str, root: Path, into: Path) -> list[Path]:
+        """Fetch a package and whatever of its dependencies a root directory does not have."""
+        env = self._configure()
+        archives = into / "archives"
+        (archives / "partial").mkdir(parents=True, exist_ok=True)
+        tools.run(["apt-get", "-q", "-y", "--no-install-recommends", "--download-only",
+                   "-o", f"Dir::State::status={root}/var/lib/dpkg/status",
+                   "-o", f"Dir::Cache::archives={archives}", "install", package], env=env,
+                  what=f"downloading {package} ({self.name} {self.debian_arch})")
+        return sorted(archives.glob("*.deb"))
 
     def update(self) -> bool:
         """Refresh the package lists when they are old; False when only old ones can be had."""

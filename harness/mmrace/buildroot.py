@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from mmrace import config, tools
-from mmrace.archive import Suite, archive_url
+from mmrace.archive import Suite, archive_url, transport_options
 from mmrace.config import Arch
 from mmrace.errors import InfraError
 from mmrace.kernels import Kernel
@@ -53,7 +53,7 @@ def _create(suite: Suite, compiler: str, headers: list[str], home: Path) -> None
                    "--dpkgopt=path-exclude=/usr/share/doc/*",
                    "--dpkgopt=path-exclude=/usr/share/man/*",
                    "--dpkgopt=path-exclude=/usr/share/locale/*",
-                   "--aptopt=Acquire::Languages \"none\"",
+                   "--aptopt=Acquire::Languages \"none\"", *transport_options(),
                    suite.name, work, suite.source_line(archive_url()).strip()],
                   log=cache_dir() / "logs" / f"{home.name}.log",
                   what=f"making the build root for {suite.name}")
@@ -63,7 +63,8 @@ def _add_foreign(home: Path, suite: Suite, arch: Arch, kernel: Kernel, compiler:
     """Headers of another architecture and a compiler for it, into the root of the host's.
 
     dpkg would want the foreign kbuild tools; those of the host's architecture are already there
-    and are the ones that run, so the headers are unpacked without it.
+    and are the ones that run. So the packages are unpacked without it, and nothing that is
+    unpacked here needs a maintainer script.
     """
     marker = home / f"var/lib/mmrace-{arch.name}-{kernel.release}"
     if marker.exists():
@@ -75,10 +76,9 @@ def _add_foreign(home: Path, suite: Suite, arch: Arch, kernel: Kernel, compiler:
         tools.run(["dpkg-deb", "-x", deb, home])
         deb.unlink()
     cross = f"{compiler}-{arch.gnu.replace('_', '-')}"
-    tools.run(["chroot", home, "apt-get", "-q", "-y", "--no-install-recommends", "install",
-               cross], env={"DEBIAN_FRONTEND": "noninteractive", "LC_ALL": "C.UTF-8"},
-              log=cache_dir() / "logs" / f"{home.name}-{arch.name}.log",
-              what=f"installing {cross} in the build root for {suite.name}")
+    for deb in suite.download_missing(cross, home, home / "tmp/cross"):
+        tools.run(["dpkg-deb", "-x", deb, home])
+        deb.unlink()
     marker.touch()
 
 

@@ -10,7 +10,8 @@ from pathlib import Path
 from mmrace.errors import InfraError, MmraceError
 
 PACKAGE_OF = {
-    "apt-cache": "apt", "apt-get": "apt", "cpio": "cpio", "depmod": "kmod", "dpkg-deb": "dpkg", "gcc": "gcc",
+    "apt-cache": "apt", "apt-config": "apt", "apt-get": "apt", "cpio": "cpio",
+    "depmod": "kmod", "dpkg-deb": "dpkg", "gcc": "gcc",
     "make": "make", "mke2fs": "e2fsprogs", "mmdebstrap": "mmdebstrap", "modprobe": "kmod",
     "tar": "tar", "zstd": "zstd",
 }

@@ -1,0 +1,55 @@
+# SPDX-License-Identifier: GPL-2.0
+"""Bad input: exit code 2, the thing named, the mend named, nothing fetched or booted."""
+
+import subprocess
+from pathlib import Path
+
+import pytest
+
+from mmrace.paths import TREE
+
+
+def mmrace(*words: str, **env: str) -> subprocess.CompletedProcess[str]:
+    """Run ./mmrace with an empty PATH of tools it must not need yet."""
+    return subprocess.run([str(TREE / "mmrace"), *words], capture_output=True, text=True,
+                          check=False, env={"PATH": "/usr/bin:/bin", "HOME": "/root", **env})
+
+
+RUN = ("run", "--kernel", "debian:bookworm", "--arch", "x86_64", "--race", "lost-write")
+
+
+@pytest.mark.parametrize("words, says", [
+    (("run", "--kernel", "debian:bookworm", "--race", "lost-wrote"), "did you mean 'lost-write'"),
+    (("run", "--kernel", "debian:potato", "--race", "lost-write"), "unknown Debian suite 'potato'"),
+    (("run", "--kernel", "vanilla", "--race", "lost-write"), "debian:SUITE"),
+    (("run", "--race", "lost-write"), "--kernel is missing"),
+    (("run", "--kernel", "debian:bookworm", "--arch", "vax", "--race", "lost-write"), "s390x"),
+    (("run", "--kernel", "debian:bullseye", "--arch", "s390x", "--race", "lost-write"), "x86_64"),
+    ((*RUN, "--machine", "mainframe"), "ppc64-hash"),
+    ((*RUN, "--machine", "ppc64-hash"), "does not exist for x86_64"),
+    ((*RUN, "--duration", "-1"), "must be above 0"),
+    ((*RUN, "--option", "zap"), "KEY=VALUE"),
+    (("matrix", "nothing"), "configs/matrix/ has: "),
+    (("frobnicate",), "invalid choice"),
+])
+def test_usage_errors_name_thing_and_mend(words: tuple[str, ...], says: str,
+                                          tmp_path: Path) -> None:
+    done = mmrace(*words, MMRACE_RUNS=str(tmp_path / "runs"), MMRACE_CACHE=str(tmp_path / "cache"))
+    assert done.returncode == 2
+    assert says in done.stderr
+    assert "Traceback" not in done.stderr
+    assert not (tmp_path / "cache").exists()
+
+
+@pytest.mark.parametrize("words", [(), ("run",), ("matrix",), ("list",), ("build",)])
+def test_help_is_complete(words: tuple[str, ...]) -> None:
+    done = mmrace(*words, "--help")
+    assert done.returncode == 0 and "usage: mmrace" in done.stdout
+
+
+def test_an_archive_that_cannot_be_reached_is_infrastructure(tmp_path: Path) -> None:
+    done = mmrace(*RUN, MMRACE_RUNS=str(tmp_path / "runs"), MMRACE_CACHE=str(tmp_path / "cache"),
+                  MMRACE_DEBIAN_ARCHIVE="http://127.0.0.1:9/debian")
+    assert done.returncode == 128
+    assert "Debian archive" in done.stdout + done.stderr
+    assert "Traceback" not in done.stderr

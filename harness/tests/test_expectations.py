@@ -1,0 +1,47 @@
+# SPDX-License-Identifier: GPL-2.0
+"""Expectations: version comparisons, and the shipped file's own entries."""
+
+import pytest
+
+from mmrace.cell import Cell
+from mmrace.errors import UsageError
+from mmrace.expectations import expectation, rules, version_matches
+from mmrace.verdict import Verdict
+
+
+@pytest.mark.parametrize("version, comparisons, matches", [
+    ("6.1.176", ("<6.2",), True),
+    ("6.2", ("<6.2",), False),
+    ("6.12.107", ("<6.2",), False),
+    ("5.10.223", ("<6.2", ">=5.10"), True),
+    ("5.4", ("<6.2", ">=5.10"), False),
+    ("7.2.13", (), True),
+])
+def test_versions_compare_by_number(version: str, comparisons: tuple[str, ...],
+                                    matches: bool) -> None:
+    assert version_matches(version, comparisons) is matches
+
+
+def test_a_bad_comparison_is_named() -> None:
+    with pytest.raises(UsageError, match="~6.2"):
+        version_matches("6.1", ("~6.2",))
+
+
+def cell(arch: str, mode: str) -> Cell:
+    """A lost-write cell."""
+    return Cell("debian:bookworm", arch, "lost-write", mode, 5, 1)
+
+
+def test_the_known_bug_is_expected_where_it_is_and_only_there() -> None:
+    assert expectation(cell("x86_64", "widened"), "6.1.176").verdicts == (Verdict.RACE,)
+    for arch, version in (("x86_64", "6.12.107"), ("s390x", "6.1.176")):
+        assert Verdict.RACE not in expectation(cell(arch, "widened"), version).verdicts
+
+
+def test_expected_record_says_whether_it_was_met() -> None:
+    record = expectation(cell("x86_64", "widened"), "6.1.176").record(Verdict.PASS)
+    assert record["met"] is False and record["fix"] == "5df397dec7c4"
+
+
+def test_every_entry_gives_a_reason() -> None:
+    assert all(rule.expectation.reason for rule in rules())

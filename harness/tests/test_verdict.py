@@ -1,0 +1,95 @@
+# SPDX-License-Identifier: GPL-2.0
+"""A verdict never claims more than was observed, and no doubt hides a failure."""
+
+import dataclasses
+from typing import Any
+
+import pytest
+
+from mmrace.cell import Cell, Observation
+from mmrace.verdict import Verdict, exit_code, judge
+
+DESCRIBE = {"control": "early.rmap", "exposure": {"counter": "exposure.x", "min": 10}}
+CELL = Cell("debian:trixie", "x86_64", "lost-write", "widened", 5, 1)
+
+
+def clean(**changes: Any) -> Observation:
+    """A cell that ran to its end, exposed and silent."""
+    seen = Observation(describe=DESCRIBE, end={"status": "pass", "reason": ""}, rounds=100,
+                       exit_status=0, counters={"exposure.x": 10}, counters_read=True)
+    return dataclasses.replace(seen, **changes)
+
+
+def test_pass_needs_everything() -> None:
+    assert judge(CELL, clean(), True)[0] == Verdict.PASS
+
+
+@pytest.mark.parametrize("changes, proven, why", [
+    ({}, False, "control"),
+    ({"counters": {"exposure.x": 9}}, True, "exposure.x is 9"),
+    ({"counters": {}}, True, "exposure.x is 0"),
+    ({"counters_read": False}, True, "could not be read"),
+    ({"describe": {"control": "early.rmap", "exposure": None}}, True, "no exposure counter"),
+])
+def test_any_doubt_is_inconclusive(changes: dict[str, Any], proven: bool, why: str) -> None:
+    verdict, reason = judge(CELL, clean(**changes), proven)
+    assert verdict == Verdict.INCONCLUSIVE
+    assert why in reason
+
+
+def test_a_missing_module_makes_natural_inconclusive_and_widened_an_error() -> None:
+    seen = clean(module_error="the module did not load: Exec format error", counters_read=False)
+    natural = dataclasses.replace(CELL, mode="natural")
+    assert judge(natural, seen, True)[0] == Verdict.INCONCLUSIVE
+    assert judge(CELL, seen, True) == (Verdict.ERROR, seen.module_error)
+
+
+@pytest.mark.parametrize("changes, verdict", [
+    ({"failures": 1, "exit_status": 1}, Verdict.RACE),
+    ({"failures": 1, "lost_kind": "panic", "lost_detail": "Kernel panic"}, Verdict.RACE),
+    ({"failures": 3, "counters_read": False}, Verdict.RACE),
+    ({"lost_kind": "panic", "lost_detail": "Kernel panic"}, Verdict.PANIC),
+    ({"lost_kind": "hang", "lost_detail": "silent"}, Verdict.HANG),
+    ({"lost_kind": "lost", "lost_detail": "QEMU ended"}, Verdict.INFRA),
+    ({"splats": [{"title": "WARNING in x"}]}, Verdict.SPLAT),
+    ({"findings": [{"law": "l", "what": "w"}]}, Verdict.FINDING),
+    ({"exit_status": 4, "end": {"reason": "no swap"}}, Verdict.SKIP),
+    ({"exit_status": 5}, Verdict.ERROR),
+    ({"exit_status": 127}, Verdict.ERROR),
+    ({"exit_status": None, "exit_signal": 11}, Verdict.ERROR),
+    ({"timed_out": True}, Verdict.ERROR),
+    ({"end": None}, Verdict.ERROR),
+    ({"interrupted": True}, Verdict.INFRA),
+])
+def test_what_was_seen_decides(changes: dict[str, Any], verdict: Verdict) -> None:
+    assert judge(CELL, clean(**changes), True)[0] == verdict
+
+
+def test_a_loss_with_a_panic_says_both() -> None:
+    seen = clean(failures=2, lost_kind="panic", lost_detail="Kernel panic - not syncing")
+    reason = judge(CELL, seen, True)[1]
+    assert "2 of 100" in reason and "Kernel panic" in reason
+
+
+def test_missed_probes_are_said() -> None:
+    assert "7 probe hits were missed" in judge(CELL, clean(missed={"tlb.flush": 7}), True)[1]
+
+
+def test_control_passes_only_when_the_plant_was_detected() -> None:
+    control = dataclasses.replace(CELL, mode="control")
+    assert judge(control, clean(failures=1), False)[0] == Verdict.PASS
+    assert judge(control, clean(), False)[0] == Verdict.INCONCLUSIVE
+    without = clean(describe={"control": None})
+    assert judge(control, without, False)[0] == Verdict.SKIP
+
+
+@pytest.mark.parametrize("verdicts, code", [
+    ([Verdict.PASS], 0),
+    ([Verdict.PASS, Verdict.RACE], 1),
+    ([Verdict.INCONCLUSIVE, Verdict.PASS], 125),
+    ([Verdict.RACE, Verdict.SKIP], 1),
+    ([Verdict.RACE, Verdict.INFRA], 128),
+    ([Verdict.ERROR, Verdict.PASS], 129),
+])
+def test_exit_codes_fit_git_bisect(verdicts: list[Verdict], code: int) -> None:
+    assert exit_code(verdicts) == code
