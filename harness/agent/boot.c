@@ -134,13 +134,19 @@ static void plan_line(char *line)
 	char *save;
 	int nr = 0;
 
+	if (!strncmp(line, "module ", 7)) {
+		char *params = strchr(line + 7, ' ');
+
+		if (params)
+			*params++ = '\0';
+		snprintf(step, sizeof(step), "module %s", line + 7);
+		report(step, boot_insmod(line + 7, params ? params : ""));
+		return;
+	}
 	for (char *word = strtok_r(line, " ", &save); word && nr < PLAN_FIELDS_MAX;
 	     word = strtok_r(NULL, " ", &save))
 		field[nr++] = word;
-	if (nr >= 2 && !strcmp(field[0], "module")) {
-		snprintf(step, sizeof(step), "module %s", field[1]);
-		report(step, boot_insmod(field[1], nr > 2 ? field[2] : ""));
-	} else if (nr == 6 && !strcmp(field[0], "scratch")) {
+	if (nr == 6 && !strcmp(field[0], "scratch")) {
 		snprintf(step, sizeof(step), "scratch %s", field[1]);
 		report(step, make_scratch(field));
 	} else if (nr) {

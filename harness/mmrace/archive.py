@@ -9,6 +9,7 @@ import os
 import re
 import subprocess
 import time
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -116,21 +117,30 @@ class Suite:
             self._stamp.touch()
             return True
 
-    def depends(self, package: str) -> list[str]:
-        """The first alternatives that the newest version of a package depends on."""
+    def _show(self, package: str) -> str:
+        """The newest version's record, kept until the lists are refreshed.
+
+        apt takes a second to answer; a warm run asks a dozen times.
+        """
+        kept = self.home / "records" / package
+        if kept.exists() and kept.stat().st_mtime > self._stamp.stat().st_mtime:
+            return kept.read_text()
         output = tools.run(["apt-cache", "show", "--no-all-versions", package],
                            env=self._configure(),
                            what=f"looking up {package} in {self.name} {self.debian_arch}")
-        match = re.search(r"^Depends: (.*)$", output, re.MULTILINE)
+        kept.parent.mkdir(exist_ok=True)
+        kept.write_text(output)
+        return output
+
+    def depends(self, package: str) -> list[str]:
+        """The first alternatives that the newest version of a package depends on."""
+        match = re.search(r"^Depends: (.*)$", self._show(package), re.MULTILINE)
         return [re.split(r"[ (:|]", dep.strip(), maxsplit=1)[0]
                 for dep in match.group(1).split(",")] if match else []
 
     def version(self, package: str) -> str:
         """The newest version of a package in the suite."""
-        output = tools.run(["apt-cache", "show", "--no-all-versions", package],
-                           env=self._configure(),
-                           what=f"looking up {package} in {self.name} {self.debian_arch}")
-        match = re.search(r"^Version: (\S+)$", output, re.MULTILINE)
+        match = re.search(r"^Version: (\S+)$", self._show(package), re.MULTILINE)
         if not match:
             raise InfraError(f"{self.name} {self.debian_arch} has no package {package}")
         return match.group(1)
@@ -142,3 +152,22 @@ class Suite:
         tools.run(["apt-get", "download", "-q", *packages], cwd=into, env=env,
                   what=f"downloading {' '.join(packages)} ({self.name} {self.debian_arch})")
         return sorted(into.glob("*.deb"))
+
+
+def unpack(deb: Path, into: Path, patterns: Sequence[str] = ()) -> None:
+    """Unpack a package's files (those that match, if any pattern is given) into a directory.
+
+    A symbolic link in place of a directory is kept: in a merged-/usr root /lib is one, and
+    dpkg-deb -x would put a directory in its place. A pattern may match nothing.
+    """
+    with subprocess.Popen([tools.need("dpkg-deb"), "--fsys-tarfile", str(deb)],
+                          stdout=subprocess.PIPE) as source:
+        done = subprocess.run(
+            [tools.need("tar"), "-x", "--keep-directory-symlink", "-C", str(into),
+             *(["--wildcards", *patterns] if patterns else [])],
+            stdin=source.stdout, stderr=subprocess.PIPE, text=True, check=False)
+    complaints = [line for line in done.stderr.splitlines()
+                  if "Not found in archive" not in line and "Exiting with failure" not in line]
+    if source.returncode != 0 or complaints:
+        raise InfraError(f"{deb.name} cannot be unpacked: "
+                         f"{complaints[0] if complaints else 'dpkg-deb failed'}")

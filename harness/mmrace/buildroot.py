@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from mmrace import config, tools
-from mmrace.archive import Suite, archive_url, transport_options
+from mmrace.archive import Suite, archive_url, transport_options, unpack
 from mmrace.config import Arch
 from mmrace.errors import InfraError
 from mmrace.kernels import Kernel
@@ -73,11 +73,11 @@ def _add_foreign(home: Path, suite: Suite, arch: Arch, kernel: Kernel, compiler:
     foreign.update()
     debs = foreign.download([f"linux-headers-{kernel.release}"], home / "tmp/foreign")
     for deb in debs:
-        tools.run(["dpkg-deb", "-x", deb, home])
+        unpack(deb, home)
         deb.unlink()
     cross = f"{compiler}-{arch.gnu.replace('_', '-')}"
     for deb in suite.download_missing(cross, home, home / "tmp/cross"):
-        tools.run(["dpkg-deb", "-x", deb, home])
+        unpack(deb, home)
         deb.unlink()
     marker.touch()
 

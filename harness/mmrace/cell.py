@@ -68,10 +68,11 @@ class Observation:
     exit_signal: int | None = None
     timed_out: bool = False
     complaint: str = ""
+    machine_fault: str = ""
     lost_kind: str | None = None
     lost_detail: str = ""
-    splats: list[Mapping[str, Any]] = field(default_factory=list)
-    findings: list[Mapping[str, Any]] = field(default_factory=list)
+    splats: list[dict[str, Any]] = field(default_factory=list)
+    findings: list[dict[str, Any]] = field(default_factory=list)
     counters: dict[str, int] = field(default_factory=dict)
     counters_read: bool = False
     missed: dict[str, int] = field(default_factory=dict)

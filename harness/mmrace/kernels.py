@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0
-"""Kernels by name: `debian:SUITE` is the newest kernel of that suite, from the cache or the archive.
+"""Kernels by name: `debian:SUITE` is the newest kernel of that suite, from cache or archive.
 
 A kernel is a directory in the cache with the image, the modules a guest may need, and
 `kernel.json`; what was downloaded once is used again until the suite has a newer one.
@@ -8,12 +8,11 @@ A kernel is a directory in the cache with the image, the modules a guest may nee
 import json
 import os
 import re
-import subprocess
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from mmrace import config, tools, vmlinux
+from mmrace import archive, config, tools, vmlinux
 from mmrace.archive import Suite
 from mmrace.config import Arch
 from mmrace.errors import InfraError, UsageError
@@ -104,13 +103,7 @@ def _unpack(deb: Path, into: Path) -> None:
         patterns.append(f"./{base}/modules/*/modules.*")
     patterns.append("./boot/vmlinu*")
     patterns.append("./usr/lib/modules/*/vmlinu*")
-    # Patterns that a package does not have make tar fail: what is there is checked below.
-    with subprocess.Popen([tools.need("dpkg-deb"), "--fsys-tarfile", str(deb)],
-                          stdout=subprocess.PIPE) as archive:
-        subprocess.run([tools.need("tar"), "-x", "-C", str(into), "--wildcards", *patterns],
-                       stdin=archive.stdout, stderr=subprocess.DEVNULL, check=False)
-    if archive.returncode not in (0, -13):
-        raise InfraError(f"{deb.name} cannot be unpacked (is the disk full?)")
+    archive.unpack(deb, into, patterns)
 
 
 def _assemble(suite: Suite, arch: Arch, release: str, packages: list[str], home: Path) -> None:
@@ -143,9 +136,9 @@ def _assemble(suite: Suite, arch: Arch, release: str, packages: list[str], home:
 
 
 def _load(home: Path, fresh: bool) -> Kernel:
-    data = json.loads((home / "kernel.json").read_text())
-    return Kernel(**{**data, "packages": tuple(data["packages"]), "home": str(home),
-                     "fresh": fresh})
+    data: dict[str, Any] = json.loads((home / "kernel.json").read_text())
+    data.update(packages=tuple(data["packages"]), home=str(home), fresh=fresh)
+    return Kernel(**data)
 
 
 def resolve(kernel_id: str, arch: Arch) -> Kernel:

@@ -92,6 +92,8 @@ def _program(seen: Observation) -> tuple[Verdict, str] | None:
         return Verdict.ERROR, "the race did not end in its time and was stopped by the agent"
     if seen.exit_signal is not None:
         return Verdict.ERROR, f"the race died of signal {seen.exit_signal}; {reason}"
+    if seen.machine_fault and seen.exit_status != EXIT_PASS:
+        return Verdict.ERROR, f"the guest was not set up: {seen.machine_fault}; {reason}"
     if seen.exit_status == EXIT_SKIP:
         return Verdict.SKIP, reason
     if seen.exit_status != EXIT_PASS:

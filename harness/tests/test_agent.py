@@ -36,7 +36,7 @@ def test_hello_tells_the_machine(agent: Agent) -> None:
 
 
 def test_a_child_is_relayed_whole(agent: Agent) -> None:
-    end, seen = run(agent, 'echo out; echo err >&2; echo \'{"ev":"end","n":1}\' >&"$1"; exit 3')
+    end, seen = run(agent, 'echo out; echo err >&2; echo \'{"ev":"end","n":1}\' >"/dev/fd/$1"; exit 3')
     assert (end["status"], end["signal"], end["timed_out"]) == (3, None, False)
     assert [(r["fd"], r["text"]) for r in seen if r["t"] == "out" and r["fd"] == 1] == [(1, "out")]
     assert [r["text"] for r in seen if r["t"] == "out" and r["fd"] == 2] == ["err"]
@@ -50,7 +50,7 @@ def test_sequence_numbers_have_no_gaps(agent: Agent) -> None:
 
 
 def test_hostile_output_cannot_break_a_record(agent: Agent) -> None:
-    _, seen = run(agent, r"""printf '"\\\001\377\t{"; echo; echo '{"torn"' >&"$1" """)
+    _, seen = run(agent, r'''printf '"\\\001\377\t{\n'; echo '{"torn"' > "/dev/fd/$1" ''')
     texts = [record["text"] for record in seen if record["t"] == "out"]
     assert texts == ['"\\\x01\xff\t{', '{"torn"']
 

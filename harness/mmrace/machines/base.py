@@ -108,7 +108,7 @@ class Agent:
     def wait_ready(self, timeout_s: float) -> Message:
         """Wait for the agent's first word; its `hello` record."""
         self._last_heard = time.monotonic() + timeout_s
-        return self.wait(lambda record: record["t"] == "hello", timeout_s, "booting")
+        return self.wait(lambda record: bool(record["t"] == "hello"), timeout_s, "booting")
 
     def request(self, *fields: str, timeout_s: float = 60.0) -> Message:
         """Send a command and return the record that answers it."""

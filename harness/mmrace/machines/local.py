@@ -43,6 +43,8 @@ class LocalMachine:
         except subprocess.TimeoutExpired:
             self._process.kill()
             self._process.wait()
+        if self._process.stdout:
+            self._process.stdout.close()
 
     def send(self, line: str) -> None:
         """Send one command line to the agent."""

@@ -1,0 +1,203 @@
+# SPDX-License-Identifier: GPL-2.0
+"""What a trial says about a commit: the likelihood, integrated over unknown rates.
+
+A commit on the failing side fails a trial with probability mu * m.  mu is common
+to all commits and unknown (a grid, even in log mu); m is drawn once for each
+commit, because a bug's rate drifts as the code around it changes.  A commit on
+the sound side fails with the common probability q (a grid): the noise that looks
+like the bug.  q is at most half of mu: a change must at least double the rate.
+
+Trials of one commit share its m, so a commit's evidence saturates: a hundred
+clean boots of one commit never prove more than `Prior.weights[-1]` allows.  That
+is what keeps the posterior honest when trials are correlated or rates drift.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+import numpy as np
+
+from mmrace.bisect.graph import BoolArray, FloatArray
+
+BATCHES = (1, 2, 8, 32)
+"""Numbers of trials that a choice considers."""
+
+
+@dataclass(frozen=True)
+class Prior:
+    """Beliefs before any trial; the defaults are the calibrated ones (docs/bisect.md)."""
+
+    none: float = 0.2
+    """Probability that nothing changed between the ends."""
+    multipliers: tuple[float, ...] = (1.0, 1 / 3, 1 / 10, 1 / 50)
+    weights: tuple[float, ...] = (0.60, 0.28, 0.10, 0.02)
+    mu_low: float = 0.012
+    mu_high: float = 0.95
+    mu_points: int = 16
+    q_points: tuple[float, ...] = (
+        0.0003, 0.001, 0.003, 0.006, 0.012, 0.025, 0.05, 0.08, 0.12, 0.18, 0.27, 0.4,
+    )
+    q_beta: tuple[float, float] = (0.5, 20.0)
+    q_wide: tuple[float, float] = (0.5, 3.0)
+    q_wide_weight: float = 0.2
+    """The good side's noise: mostly Beta(q_beta), with a broad part for a wrong guess."""
+
+
+def beta_cells(points: FloatArray, a: float, b: float) -> FloatArray:
+    """Mass of Beta(a, b) near each of `points` (ascending), normalised."""
+    width = np.gradient(np.log(points))
+    density = a * np.log(points) + (b - 1) * np.log1p(-points)
+    mass = np.exp(density - density.max()) * width
+    return np.asarray(mass / mass.sum())
+
+
+class Model:
+    """Likelihood tables over the grids.  Immutable; rows are cached by (failures, passes)."""
+
+    def __init__(self, prior: Prior | None = None) -> None:
+        self.prior = prior = prior or Prior()
+        self.mu = np.exp(
+            np.linspace(math.log(prior.mu_low), math.log(prior.mu_high), prior.mu_points)
+        )
+        self.q = np.array(prior.q_points)
+        q_mass = (1 - prior.q_wide_weight) * beta_cells(self.q, *prior.q_beta)
+        q_mass += prior.q_wide_weight * beta_cells(self.q, *prior.q_wide)
+        cell_q, cell_mu = np.nonzero(self.q[:, None] <= self.mu[None, :] / 2)
+        self.cell_q, self.cell_mu = cell_q, cell_mu
+        mass = q_mass[cell_q] / len(self.mu)
+        self.log_cell = np.log(mass / mass.sum())
+        rates = self.mu[:, None] * np.array(prior.multipliers)[None, :]
+        self.rates = rates
+        self._log_rate, self._log_clean = np.log(rates), np.log1p(-rates)
+        self._log_weight = np.log(np.array(prior.weights) / sum(prior.weights))
+        self._log_q, self._log_q_clean = np.log(self.q), np.log1p(-self.q)
+        self._failing: dict[tuple[float, float], tuple[FloatArray, FloatArray]] = {}
+        self._sound: dict[tuple[float, float], FloatArray] = {}
+        self.outcomes, self.batch_start, self.trials = outcome_table()
+        fails, clean = self.outcomes, self.trials - self.outcomes
+        choose = np.array(
+            [math.log(math.comb(int(n), int(k))) for n, k in zip(self.trials, fails)]
+        )
+        self.predict_failing = np.exp(
+            choose[:, None]
+            + fails[:, None] * self._log_rate.ravel()
+            + clean[:, None] * self._log_clean.ravel()
+        )
+        self.predict_sound = np.exp(
+            choose[:, None]
+            + fails[:, None] * self._log_q
+            + clean[:, None] * self._log_q_clean
+        )
+
+    def failing(self, fails: float, passes: float) -> tuple[FloatArray, FloatArray]:
+        """Of a failing-side commit: log likelihood by mu, and P(multiplier | mu, data)."""
+        key = (fails, passes)
+        found = self._failing.get(key)
+        if found is None:
+            cells = self._log_weight + fails * self._log_rate + passes * self._log_clean
+            top = cells.max(axis=1)
+            part = np.exp(cells - top[:, None])
+            total = part.sum(axis=1)
+            found = (top + np.log(total), part / total[:, None])
+            if len(self._failing) < 200_000:
+                self._failing[key] = found
+        return found
+
+    def sound(self, fails: float, passes: float) -> FloatArray:
+        """Of a sound-side commit: log likelihood by q."""
+        key = (fails, passes)
+        found = self._sound.get(key)
+        if found is None:
+            found = fails * self._log_q + passes * self._log_q_clean
+            if len(self._sound) < 200_000:
+                self._sound[key] = found
+        return found
+
+
+def outcome_table() -> tuple[FloatArray, FloatArray, FloatArray]:
+    """All (failures, of trials) results of all BATCHES: failures, start of each batch, trials."""
+    fails: list[int] = []
+    start: list[int] = []
+    trials: list[int] = []
+    for size in BATCHES:
+        start.append(len(fails))
+        fails += range(size + 1)
+        trials += [size] * (size + 1)
+    return (
+        np.array(fails, dtype=np.float64),
+        np.array(start, dtype=np.float64),
+        np.array(trials, dtype=np.float64),
+    )
+
+
+@dataclass(frozen=True)
+class Belief:
+    """The posterior over classes of candidates, "nothing changed", and the rates."""
+
+    classes: FloatArray
+    """P(the change is in this class); together with `always` and `never` the sum is 1."""
+    always: float
+    """P(no change, and the failure is on both ends)."""
+    never: float
+    """P(no change, and the failure is on neither end)."""
+    mu: FloatArray
+    q: FloatArray
+    log_odds: float
+    """ln of P(data | a change) / P(data | no change): the gate's Bayes factor."""
+
+    @property
+    def none(self) -> float:
+        """P(nothing changed between the ends)."""
+        return self.always + self.never
+
+
+def believe(
+    model: Model,
+    failing: BoolArray,
+    log_failing: FloatArray,
+    log_sound: FloatArray,
+    class_prior: FloatArray,
+) -> Belief:
+    """Posterior of the classes.
+
+    `failing[k, t]`: tested node t is on the failing side when the change is in
+    class k; `log_failing[t, mu]`, `log_sound[t, q]` are the nodes' likelihoods;
+    `class_prior` sums to 1 over the classes.  All in log space: 10^5 candidates
+    and thousands of trials neither under- nor overflow.
+    """
+    none = model.prior.none
+    tested = failing.shape[1]
+    side = np.concatenate(
+        [failing, np.ones((1, tested)), np.zeros((1, tested))], axis=0, dtype=np.float64
+    )
+    by_mu = side @ log_failing
+    by_q = log_sound.sum(axis=0) - side @ log_sound
+    joint = by_q[:, model.cell_q] + by_mu[:, model.cell_mu] + model.log_cell
+    top = joint.max(axis=1)
+    part = np.exp(joint - top[:, None])
+    total = part.sum(axis=1)
+    with np.errstate(divide="ignore"):
+        log_prior = np.log(np.concatenate([class_prior * (1 - none), [none / 2, none / 2]]))
+    log_post = top + np.log(total) + log_prior
+    weight = np.exp(log_post - log_post.max())
+    weight /= weight.sum()
+    cell = (weight / total) @ part
+    changed, same = log_sum(log_post[:-2]), log_sum(log_post[-2:])
+    return Belief(
+        classes=weight[:-2],
+        always=float(weight[-2]),
+        never=float(weight[-1]),
+        mu=np.bincount(model.cell_mu, cell, len(model.mu)),
+        q=np.bincount(model.cell_q, cell, len(model.q)),
+        log_odds=changed - same - math.log((1 - none) / none),
+    )
+
+
+def log_sum(values: FloatArray) -> float:
+    """ln of the sum of exp(values); -inf for none."""
+    top = float(values.max(initial=-math.inf))
+    if top == -math.inf:
+        return -math.inf
+    return top + math.log(float(np.exp(values - top).sum()))
