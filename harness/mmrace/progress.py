@@ -75,5 +75,5 @@ class Progress:
         style = look(record["verdict"]).style
         label = self._label or f"{record['race']} {record['mode']} {record['arch']}"
         self.console.print(f"[{style}]{record['verdict']:12}[/] {escape(label)}: "
-                           f"{escape(record['reason'])}", highlight=False, soft_wrap=True)
+                           f"{escape(record['reason'].splitlines()[0])}", highlight=False, soft_wrap=True)
         self._label = ""
