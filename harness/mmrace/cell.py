@@ -11,6 +11,16 @@ MODES = ("natural", "widened", "control")
 
 
 @dataclass(frozen=True)
+class Place:
+    """A kernel on a kind of machine: what a boot is made of."""
+
+    on: str
+    kernel: str
+    arch: str
+    variant: str
+
+
+@dataclass(frozen=True)
 class Cell:
     """Everything that decides what a cell does; duration in seconds."""
 
@@ -35,9 +45,9 @@ class Cell:
         return ".".join(parts)
 
     @property
-    def boot(self) -> tuple[str, str, str, str]:
-        """Cells with the same value can share a boot."""
-        return (self.on, self.kernel, self.arch, self.variant)
+    def place(self) -> Place:
+        """Where it runs; cells with the same place can share a boot."""
+        return Place(self.on, self.kernel, self.arch, self.variant)
 
     def replay(self) -> str:
         """The command that runs this cell again."""

@@ -11,6 +11,14 @@ DEBUGFS = "/sys/kernel/debug/mmrace"
 KO = "/mmrace/mmrace.ko"
 
 
+COLUMNS = {
+    "windows": ("name", "min_ns", "max_ns", "odds", "budget_us_per_s", "state", "hits", "delays",
+                "delayed_ns"),
+    "checkers": ("name", "state", "decides", "law"),
+    "plants": ("name", "state", "symbol", "hits", "reason"),
+}
+
+
 @dataclass(frozen=True)
 class Probe:
     """One line of the `probes` file."""
@@ -73,6 +81,12 @@ class ModuleView:
             found.append(Probe(name, group, state, symbol, int(hits), int(missed),
                                window == "yes", "" if reason == "-" else reason))
         return found
+
+    def table(self, name: str) -> list[dict[str, Any]]:
+        """A file whose lines are columns; the last column takes the rest of the line."""
+        columns = COLUMNS[name]
+        return [dict(zip(columns, line.split(" ", len(columns) - 1)))
+                for line in _lines(self.read(name))]
 
     def findings(self) -> list[dict[str, Any]]:
         """Every finding."""

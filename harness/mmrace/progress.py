@@ -74,6 +74,7 @@ class Progress:
         """A cell's record is stored."""
         style = look(record["verdict"]).style
         label = self._label or f"{record['race']} {record['mode']} {record['arch']}"
-        self.console.print(f"[{style}]{record['verdict']:12}[/] {escape(label)}: "
-                           f"{escape(record['reason'].splitlines()[0])}", highlight=False, soft_wrap=True)
+        reason = record["reason"].splitlines()[0]
+        self.console.print(f"[{style}]{record['verdict']:12}[/] {escape(label)}: {escape(reason)}",
+                           highlight=False, soft_wrap=True)
         self._label = ""

@@ -5,97 +5,20 @@ import itertools
 import json
 import time
 from collections.abc import Callable, Iterable, Iterator
-from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import Any
 
-from mmrace import build, config, controls, expectations, initramfs, kernels, splat
+from mmrace import build, config, controls, expectations, splat
+from mmrace.boots import Boot, Preparation, open_boot
 from mmrace.cell import SCHEMA, Cell, Observation
-from mmrace.errors import MmraceError
-from mmrace.kernels import Kernel
-from mmrace.machines.base import Agent, MachineLost, Message
-from mmrace.machines.local import LocalMachine
-from mmrace.machines.qemu import QemuMachine
-from mmrace.module_view import ModuleView
+from mmrace.errors import BuildError, MmraceError
+from mmrace.machines.base import MachineLost, Message
 from mmrace.progress import Progress
 from mmrace.store import Run
 from mmrace.verdict import Verdict, exposure_of, judge, losses
 
-# A guest under emulation takes 3 to 15 s from start to agent on a quiet host.
-BOOT_TIMEOUT_S = 180.0
 # What a race may take beyond its duration: setup, the last round, teardown.
 RACE_GRACE_S = 60.0
-
-Machine = QemuMachine | LocalMachine
-
-
-class Boot:
-    """A machine that is up, and what is known of it."""
-
-    def __init__(self, machine: Machine, agent: Agent, kernel: Kernel,
-                 module_build: str, races_dir: str, home: Path) -> None:
-        self.machine = machine
-        self.agent = agent
-        self.kernel = kernel
-        self.module = ModuleView(agent)
-        self.module_build = module_build
-        self.module_error: str | None = None
-        self.races_dir = races_dir
-        self.home = home
-        self.spent = False
-        self._machine_record = machine.record()
-
-    def machine_record(self) -> dict[str, Any]:
-        """The part of a cell's record that names the machine."""
-        return {**self._machine_record,
-                "page_size": (self.agent.hello or {}).get("page_size")}
-
-    def start(self, params: str) -> None:
-        """Wait for the agent and load the module."""
-        self.agent.wait_ready(BOOT_TIMEOUT_S)
-        failed = [record for record in self.agent.boot if not record["ok"]]
-        if self.machine.kind == "qemu":
-            self.module_error = self.module.insert(params)
-        elif not self.module.present():
-            self.module_error = ("mmrace.ko is not loaded (or debugfs is closed to us); as root: "
-                                 "make module && insmod build/module/mmrace.ko")
-        self.boot_failures = [f"{record['step']}: {record['detail']}" for record in failed]
-
-
-class Preparation:
-    """Kernels, modules and initramfs images that the cells of a run need, made once each."""
-
-    def __init__(self, progress: Progress) -> None:
-        self._progress = progress
-        self._kernels: dict[tuple[str, str], Kernel] = {}
-        self._modules: dict[tuple[str, str], build.Module] = {}
-        self._images: dict[tuple[str, str], Path] = {}
-
-    def kernel(self, cell: Cell) -> Kernel:
-        """The cell's kernel."""
-        key = (cell.kernel, cell.arch)
-        if key not in self._kernels:
-            with self._progress.step(f"kernel {cell.kernel} {cell.arch}"):
-                self._kernels[key] = kernels.resolve(cell.kernel, config.arch(cell.arch))
-        return self._kernels[key]
-
-    def module(self, cell: Cell) -> build.Module:
-        """mmrace.ko for the cell's kernel."""
-        key = (cell.kernel, cell.arch)
-        if key not in self._modules:
-            kernel = self.kernel(cell)
-            with self._progress.step(f"mmrace.ko for {kernel.release} {cell.arch}"):
-                self._modules[key] = build.module(kernel)
-        return self._modules[key]
-
-    def image(self, cell: Cell) -> Path:
-        """The initramfs for the cell's kernel."""
-        key = (cell.kernel, cell.arch)
-        if key not in self._images:
-            kernel, module = self.kernel(cell), self.module(cell)
-            with self._progress.step(f"races and initramfs for {kernel.release} {cell.arch}"):
-                self._images[key] = initramfs.make(kernel, module.path)
-        return self._images[key]
 
 
 class Session:
@@ -114,49 +37,34 @@ class Session:
 
         Neighbours that can share a boot do, until one of them fails or plants a bug.
         """
-        for _, group in itertools.groupby(cells, key=lambda cell: cell.boot):
+        for _, group in itertools.groupby(cells, key=lambda cell: cell.place):
             waiting = list(group)
             while waiting:
                 yield from self._one_boot(waiting)
 
-    def _open(self, cell: Cell, home: Path) -> tuple[Machine, Kernel, str, str]:
-        if cell.on == "local":
-            kernel = kernels.running()
-            agent = build.agent(config.arch(cell.arch))
-            return (LocalMachine(agent, home), kernel, "unknown",
-                    str(build.races(config.arch(cell.arch))))
-        kernel = self.prepared.kernel(cell)
-        module = self.prepared.module(cell)
-        variant = config.variant(cell.variant, cell.arch)
-        machine = QemuMachine(kernel, variant, self.prepared.image(cell), home)
-        return machine, kernel, module.build_id, "/mmrace/races"
-
     def _one_boot(self, waiting: list[Cell]) -> Iterator[dict[str, Any]]:
         """Take cells from the front of `waiting` until the boot is spent or none is left."""
         cell = waiting[0]
-        home = self.run.boot_dir()
         try:
-            machine, kernel, module_build, races_dir = self._open(cell, home)
+            with open_boot(self.prepared, cell.place, self.run.boot_dir()) as boot:
+                yield from self._on_boot(boot, waiting)
         except MmraceError as error:
-            verdict = Verdict.ERROR if error.exit_code == 129 else Verdict.INFRA
-            for failed in waiting:
-                yield self._give_up(failed, verdict, str(error))
-            waiting.clear()
-            return
-        entered: AbstractContextManager[Machine] = machine
-        with entered:
-            boot = Boot(machine, Agent(machine), kernel, module_build, races_dir, home)
-            lost: MachineLost | None = None
-            with self.progress.step(f"booting {kernel.release} {cell.arch}"):
-                try:
-                    boot.start("allow_plants=1" if cell.mode == "control" else "")
-                except MachineLost as error:
-                    lost = error
-            plants = cell.mode == "control"
-            while waiting and not boot.spent and (waiting[0].mode == "control") == plants:
-                yield self._one_cell(boot, waiting.pop(0), lost)
-            if not lost:
-                machine.power_off()
+            verdict = Verdict.ERROR if isinstance(error, BuildError) else Verdict.INFRA
+            while waiting:
+                yield self._give_up(waiting.pop(0), verdict, str(error))
+
+    def _on_boot(self, boot: Boot, waiting: list[Cell]) -> Iterator[dict[str, Any]]:
+        cell = waiting[0]
+        plants = cell.mode == "control"
+        lost: MachineLost | None = None
+        with self.progress.step(f"booting {boot.kernel.release} {cell.arch}"):
+            try:
+                boot.start("allow_plants=1" if plants else "")
+            except MachineLost as error:
+                lost = error
+                boot.lost = True
+        while waiting and not boot.spent and (waiting[0].mode == "control") == plants:
+            yield self._one_cell(boot, waiting.pop(0), lost)
 
     def _give_up(self, cell: Cell, verdict: Verdict, reason: str) -> dict[str, Any]:
         """The record of a cell whose machine could not even be made."""
@@ -185,7 +93,7 @@ class Session:
                 raise lost
             self._drive(boot, cell, where, seen, evidence)
         except MachineLost as error:
-            boot.spent = True
+            boot.spent = boot.lost = True
             seen.lost_kind, seen.lost_detail = error.kind, error.detail
         except KeyboardInterrupt:
             seen.interrupted = True

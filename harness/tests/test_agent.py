@@ -36,7 +36,8 @@ def test_hello_tells_the_machine(agent: Agent) -> None:
 
 
 def test_a_child_is_relayed_whole(agent: Agent) -> None:
-    end, seen = run(agent, 'echo out; echo err >&2; echo \'{"ev":"end","n":1}\' >"/dev/fd/$1"; exit 3')
+    end, seen = run(agent, """echo out; echo err >&2
+                              echo '{"ev":"end","n":1}' > "/dev/fd/$1"; exit 3""")
     assert (end["status"], end["signal"], end["timed_out"]) == (3, None, False)
     assert [(r["fd"], r["text"]) for r in seen if r["t"] == "out" and r["fd"] == 1] == [(1, "out")]
     assert [r["text"] for r in seen if r["t"] == "out" and r["fd"] == 2] == ["err"]

@@ -5,19 +5,31 @@ import argparse
 import json
 import os
 import subprocess
-from collections.abc import Callable
+import tempfile
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import asdict
+from pathlib import Path
 from typing import Any
 
 from rich.console import Console
 from rich.table import Table
 
 from mmrace import build, config
+from mmrace.boots import Preparation, open_boot
+from mmrace.cell import Place
+from mmrace.errors import InfraError, UsageError
+from mmrace.kernels import parse_id
+from mmrace.machines.base import MachineLost
+from mmrace.module_view import ModuleView
+from mmrace.progress import Progress
 
-HELP = "list races, kernels, machine variants"
+HELP = "list races, kernels, machine variants, and what the module has on a kernel"
 EPILOG = """\
 examples:
   ./mmrace list races
   ./mmrace list races --json
+  ./mmrace list probes --kernel debian:trixie --arch s390x --json
 """
 
 
@@ -42,13 +54,69 @@ def machines(_: argparse.Namespace) -> list[dict[str, Any]]:
             for variant in config.variants().values()]
 
 
+@contextmanager
+def _module(args: argparse.Namespace) -> Iterator[ModuleView]:
+    """The module, loaded on a guest that runs the kernel that was named."""
+    if not args.kernel:
+        raise UsageError(f"list {args.what} needs --kernel, such as debian:bookworm: what there "
+                         "is depends on the kernel")
+    place = Place("qemu", args.kernel, args.arch, args.variant)
+    parse_id(place.kernel, config.arch(place.arch))
+    config.variant(place.variant, place.arch)
+    progress = Progress(Console(stderr=True))
+    with tempfile.TemporaryDirectory(prefix="mmrace-list-") as home:
+        try:
+            with open_boot(Preparation(progress), place, Path(home)) as boot:
+                boot.start("allow_plants=1")
+                progress.close()
+                if boot.module_error:
+                    raise InfraError(boot.module_error)
+                yield boot.module
+        except MachineLost as error:
+            raise InfraError(f"the guest was lost: {error.detail}") from None
+        finally:
+            progress.close()
+
+
+def probes(args: argparse.Namespace) -> list[dict[str, Any]]:
+    """Every probe of the module on one kernel."""
+    with _module(args) as module:
+        return [asdict(probe) for probe in module.probes()]
+
+
+def windows(args: argparse.Namespace) -> list[dict[str, Any]]:
+    """Every window of the module on one kernel."""
+    with _module(args) as module:
+        return module.table("windows")
+
+
+def checkers(args: argparse.Namespace) -> list[dict[str, Any]]:
+    """Every checker of the module on one kernel."""
+    with _module(args) as module:
+        return module.table("checkers")
+
+
+def plants(args: argparse.Namespace) -> list[dict[str, Any]]:
+    """Every plant of the module on one kernel."""
+    with _module(args) as module:
+        return module.table("plants")
+
+
 Lister = Callable[[argparse.Namespace], list[dict[str, Any]]]
-WHAT: dict[str, Lister] = {"races": races, "kernels": kernels, "machines": machines}
+WHAT: dict[str, Lister] = {
+    "races": races, "kernels": kernels, "machines": machines,
+    "probes": probes, "windows": windows, "checkers": checkers, "plants": plants,
+}
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the command's options."""
     parser.add_argument("what", choices=tuple(WHAT))
+    parser.add_argument("--kernel", help="for what the module has: the kernel to boot")
+    parser.add_argument("--arch", default=os.uname().machine,
+                        help="its architecture (default: %(default)s)")
+    parser.add_argument("--machine", default="default", dest="variant", metavar="VARIANT",
+                        help="its machine variant (default: %(default)s)")
     parser.add_argument("--json", action="store_true", help="one JSON object a line")
 
 

@@ -1,0 +1,115 @@
+# SPDX-License-Identifier: GPL-2.0
+"""Machines that are up, with the module loaded, and all that must be built for that."""
+
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from mmrace import build, config, initramfs, kernels
+from mmrace.cell import Place
+from mmrace.kernels import Kernel
+from mmrace.machines.base import Agent
+from mmrace.machines.local import LocalMachine
+from mmrace.machines.qemu import QemuMachine
+from mmrace.module_view import ModuleView
+from mmrace.progress import Progress
+
+# A guest under emulation takes 3 to 15 s from start to agent on a quiet host.
+BOOT_TIMEOUT_S = 180.0
+Machine = QemuMachine | LocalMachine
+
+
+class Boot:
+    """A machine that is up, and what is known of it."""
+
+    def __init__(self, machine: Machine, agent: Agent, kernel: Kernel,
+                 module_build: str, races_dir: str, home: Path) -> None:
+        self.machine = machine
+        self.agent = agent
+        self.kernel = kernel
+        self.module = ModuleView(agent)
+        self.module_build = module_build
+        self.module_error: str | None = None
+        self.boot_failures: list[str] = []
+        self.races_dir = races_dir
+        self.home = home
+        self.spent = False
+        self.lost = False
+        self._machine_record = machine.record()
+
+    def machine_record(self) -> dict[str, Any]:
+        """The part of a cell's record that names the machine."""
+        return {**self._machine_record,
+                "page_size": (self.agent.hello or {}).get("page_size")}
+
+    def start(self, params: str) -> None:
+        """Wait for the agent and load the module."""
+        self.agent.wait_ready(BOOT_TIMEOUT_S)
+        if self.machine.kind == "qemu":
+            self.module_error = self.module.insert(params)
+        elif not self.module.present():
+            self.module_error = ("mmrace.ko is not loaded (or debugfs is closed to us); as root: "
+                                 "make module && insmod build/module/mmrace.ko")
+        self.boot_failures = [f"{record['step']}: {record['detail']}"
+                              for record in self.agent.boot if not record["ok"]]
+
+
+class Preparation:
+    """Kernels, modules and initramfs images that the cells of a run need, made once each."""
+
+    def __init__(self, progress: Progress) -> None:
+        self._progress = progress
+        self._kernels: dict[tuple[str, str], Kernel] = {}
+        self._modules: dict[tuple[str, str], build.Module] = {}
+        self._images: dict[tuple[str, str], Path] = {}
+
+    def kernel(self, place: Place) -> Kernel:
+        """The place's kernel."""
+        key = (place.kernel, place.arch)
+        if key not in self._kernels:
+            with self._progress.step(f"kernel {place.kernel} {place.arch}"):
+                self._kernels[key] = kernels.resolve(place.kernel, config.arch(place.arch))
+        return self._kernels[key]
+
+    def module(self, place: Place) -> build.Module:
+        """mmrace.ko for the place's kernel."""
+        key = (place.kernel, place.arch)
+        if key not in self._modules:
+            kernel = self.kernel(place)
+            with self._progress.step(f"mmrace.ko for {kernel.release} {place.arch}"):
+                self._modules[key] = build.module(kernel)
+        return self._modules[key]
+
+    def image(self, place: Place) -> Path:
+        """The initramfs for the place's kernel."""
+        key = (place.kernel, place.arch)
+        if key not in self._images:
+            kernel, module = self.kernel(place), self.module(place)
+            with self._progress.step(f"races and initramfs for {kernel.release} {place.arch}"):
+                self._images[key] = initramfs.make(kernel, module.path)
+        return self._images[key]
+
+
+@contextmanager
+def open_boot(prepared: Preparation, place: Place, home: Path) -> Iterator[Boot]:
+    """A machine for the place, started; Boot.start() has yet to be called.
+
+    It is powered off at the end of the block, or ended if it no longer answers.
+    """
+    machine: Machine
+    if place.on == "local":
+        arch = config.arch(os.uname().machine)
+        machine = LocalMachine(build.agent(arch), home)
+        kernel, module_build, races = kernels.running(), "unknown", str(build.races(arch))
+    else:
+        kernel, module = prepared.kernel(place), prepared.module(place)
+        machine = QemuMachine(kernel, config.variant(place.variant, place.arch),
+                              prepared.image(place), home)
+        module_build, races = module.build_id, "/mmrace/races"
+    with machine:
+        boot = Boot(machine, Agent(machine), kernel, module_build, races, home)
+        yield boot
+        if machine.alive() and not boot.lost:
+            machine.power_off()

@@ -1,0 +1,115 @@
+# SPDX-License-Identifier: GPL-2.0
+"""The product in a real guest: a stock kernel with a known bug, and what becomes of a broken one.
+
+These boot Debian's 6.1 under emulation; each takes 10 to 30 s with a warm cache.
+"""
+
+import json
+import os
+import signal
+import subprocess
+import time
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from mmrace import config, initramfs, kernels
+from mmrace.machines.base import Agent, MachineLost
+from mmrace.machines.qemu import QemuMachine
+from mmrace.paths import TREE
+
+pytestmark = pytest.mark.guest
+
+RUN = [str(TREE / "mmrace"), "run", "--kernel", "debian:bookworm", "--arch", "x86_64",
+       "--race", "lost-write", "--json"]
+
+
+def environment(tmp_path: Path, **more: str) -> dict[str, str]:
+    """The caller's environment with run directories of the test's own."""
+    return {**os.environ, "MMRACE_RUNS": str(tmp_path / "runs"), **more}
+
+
+def test_widened_lost_write_is_found_on_6_1(tmp_path: Path) -> None:
+    done = subprocess.run([*RUN, "--mode", "widened", "--duration", "15", "--seed", "7"],
+                          capture_output=True, text=True, check=False,
+                          env=environment(tmp_path))
+    assert done.returncode == 1, done.stderr
+    cell: dict[str, Any] = json.loads(done.stdout)
+    assert cell["verdict"] == "RACE" and cell["expected"]["met"]
+    assert cell["failures"] > 0 and cell["rounds"] >= cell["failures"]
+    assert cell["time_to_first_failure_s"] < 15
+    assert cell["exposure"]["count"] > 0, "the module saw none of what the oracle proved"
+    assert cell["counters"] and cell["windows"] == "open"
+    assert (Path(cell["run_dir"]) / "cells" / cell["cell"] / "cell.json").exists()
+
+
+def test_ctrl_c_leaves_no_guest_and_a_readable_result(tmp_path: Path) -> None:
+    with subprocess.Popen([*RUN, "--duration", "120"], stdout=subprocess.PIPE,
+                          stderr=subprocess.PIPE, text=True, start_new_session=True,
+                          env=environment(tmp_path)) as run:
+        deadline = time.monotonic() + 120
+        while not list(tmp_path.glob("runs/*/cells/*/race.ndjson")):
+            assert time.monotonic() < deadline and run.poll() is None
+            time.sleep(0.2)
+        time.sleep(3)
+        os.killpg(run.pid, signal.SIGINT)
+        _, err = run.communicate(timeout=30)
+    assert run.returncode == 130
+    assert "interrupted" in err and "Traceback" not in err
+    record = json.loads(next(tmp_path.glob("runs/*/cells/*/cell.json")).read_text())
+    assert record["verdict"] in ("INFRA", "RACE") and record["rounds"] > 0
+    assert not subprocess.run(["pgrep", "-f", str(tmp_path)], stdout=subprocess.PIPE,
+                              check=False).stdout
+
+
+def test_a_killed_harness_leaves_no_guest_and_a_pessimistic_record(tmp_path: Path) -> None:
+    with subprocess.Popen([*RUN, "--duration", "120"], stdout=subprocess.DEVNULL,
+                          stderr=subprocess.DEVNULL, env=environment(tmp_path)) as run:
+        deadline = time.monotonic() + 120
+        while not list(tmp_path.glob("runs/*/cells/*/race.ndjson")):
+            assert time.monotonic() < deadline and run.poll() is None
+            time.sleep(0.2)
+        run.kill()
+    time.sleep(1)
+    record = json.loads(next(tmp_path.glob("runs/*/cells/*/cell.json")).read_text())
+    assert record["verdict"] == "INFRA" and "harness ended" in record["reason"]
+    assert not subprocess.run(["pgrep", "-f", str(tmp_path)], stdout=subprocess.PIPE,
+                              check=False).stdout
+
+
+@pytest.fixture(name="parts", scope="module")
+def parts_fixture() -> tuple[kernels.Kernel, Path]:
+    """6.1 and an initramfs without the module."""
+    kernel = kernels.resolve("debian:bookworm", config.arch("x86_64"))
+    return kernel, initramfs.make(kernel, None)
+
+
+def test_a_panic_is_told_from_a_lost_machine(parts: tuple[kernels.Kernel, Path],
+                                             tmp_path: Path) -> None:
+    kernel, image = parts
+    variant = config.variant("default", "x86_64")
+    with QemuMachine(kernel, variant, image, tmp_path / "panic") as machine:
+        agent = Agent(machine)
+        agent.wait_ready(120)
+        with pytest.raises(MachineLost) as lost:
+            agent.request("sysrq", "c")
+        assert lost.value.kind == "panic" and "Kernel panic" in lost.value.detail
+    with QemuMachine(kernel, variant, image, tmp_path / "killed") as machine:
+        agent = Agent(machine)
+        agent.wait_ready(120)
+        machine.qmp("quit")
+        with pytest.raises(MachineLost) as lost:
+            agent.request("ping")
+        assert lost.value.kind == "lost"
+
+
+def test_a_guest_that_stops_is_a_hang(parts: tuple[kernels.Kernel, Path], tmp_path: Path) -> None:
+    kernel, image = parts
+    with QemuMachine(kernel, config.variant("one-cpu", "x86_64"), image, tmp_path) as machine:
+        agent = Agent(machine, silence_s=4)
+        agent.wait_ready(120)
+        machine.qmp("stop")
+        with pytest.raises(MachineLost) as lost:
+            agent.request("ping")
+        assert lost.value.kind == "hang"
