@@ -137,7 +137,8 @@ def _leftover(state: State, reason: str) -> Finish:
 
 def _plan_confirm(state: State) -> Step:
     current = state.confirmations[-1]
-    if current.done >= len(current.order) or state.spent >= state.settings.budget:
+    ended = current.done >= len(current.order) or state.spent >= state.settings.budget
+    if ended or not state.testable(current.order[current.done]):
         return Enter(PhaseEvent("search"))
     return Work(current.order[current.done], 1, held_out=True)
 
@@ -164,7 +165,6 @@ class Search:
             step = plan(self.state)
             self.watch(self.state, step)
             if isinstance(step, Finish):
-                self._take(PhaseEvent("done"))
                 return step
             if isinstance(step, Enter):
                 self._take(step.event)

@@ -40,7 +40,7 @@ class TrialEvent:
 
 @dataclass(frozen=True)
 class PhaseEvent:
-    """The search entered a phase: gate, search, confirm or done."""
+    """The search entered a phase: gate, search or confirm."""
 
     phase: str
     suspect: int | None = None
