@@ -14,6 +14,8 @@ COMMANDS = {
     "matrix": "mmrace.commands.matrix",
     "list": "mmrace.commands.list",
     "build": "mmrace.commands.build",
+    "replay": "mmrace.commands.replay",
+    "doctor": "mmrace.commands.doctor",
 }
 
 

@@ -41,7 +41,8 @@ def test_usage_errors_name_thing_and_mend(words: tuple[str, ...], says: str,
     assert not (tmp_path / "cache").exists()
 
 
-@pytest.mark.parametrize("words", [(), ("run",), ("matrix",), ("list",), ("build",)])
+@pytest.mark.parametrize("words", [(), ("run",), ("matrix",), ("list",), ("build",), ("replay",),
+                                   ("doctor",)])
 def test_help_is_complete(words: tuple[str, ...]) -> None:
     done = mmrace(*words, "--help")
     assert done.returncode == 0 and "usage: mmrace" in done.stdout

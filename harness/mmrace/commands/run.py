@@ -54,7 +54,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
                         help="one JSON object a cell on stdout, everything else on stderr")
 
 
-def _cells(args: argparse.Namespace) -> list[Cell]:
+def cells_of(args: argparse.Namespace) -> list[Cell]:
+    """The cells that the options name."""
     if args.kernel is None:
         if args.on == "qemu":
             raise UsageError("--kernel is missing; name one as debian:SUITE, such as "
@@ -70,7 +71,7 @@ def _cells(args: argparse.Namespace) -> list[Cell]:
 
 def main(args: argparse.Namespace) -> int:
     """Run the cells; the exit code says what was seen."""
-    cells = _cells(args)
+    cells = cells_of(args)
     records, _, complete = common.run_cells(cells, json_output=args.json, scratch=args.dir,
                                             fresh_boots=args.boots > 1)
     if not complete:

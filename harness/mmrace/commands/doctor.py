@@ -1,0 +1,88 @@
+# SPDX-License-Identifier: GPL-2.0
+"""./mmrace doctor: what this machine can and cannot run, and why."""
+
+import argparse
+import os
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
+
+from rich.console import Console
+from rich.markup import escape
+
+from mmrace import archive, config, paths
+from mmrace.errors import MmraceError
+
+HELP = "what this machine can and cannot run, and why"
+EPILOG = """\
+exit codes: 0 guests of this machine's architecture can be run; 128 they cannot.
+
+example:
+  ./mmrace doctor
+"""
+
+# Kernel, build root and logs of one suite take about 1.2 GB; two suites are the first run.
+CACHE_WANTED_BYTES = 3 << 30
+
+HOST_TOOLS = {"make": "make", "gcc": "gcc", "cpio": "cpio", "depmod": "kmod",
+              "mke2fs": "e2fsprogs", "mmdebstrap": "mmdebstrap", "zstd": "zstd",
+              "setpriv": "util-linux"}
+
+
+def add_arguments(_: argparse.ArgumentParser) -> None:
+    """There are no options."""
+
+
+def _has(program: str) -> bool:
+    return shutil.which(program, path=os.environ.get("PATH", "") + ":/usr/sbin:/sbin") is not None
+
+
+def _host() -> Iterator[tuple[bool, str]]:
+    for tool, package in HOST_TOOLS.items():
+        if not _has(tool):
+            yield False, f"{tool} is missing: apt-get install {package}"
+    yield os.geteuid() == 0, ("root: build roots can be made" if os.geteuid() == 0 else
+                              "not root: build roots (mmdebstrap, chroot) need root")
+    try:
+        yield True, f"Debian archive: {archive.archive_url()}"
+    except MmraceError as error:
+        yield False, str(error)
+    place = paths.cache_dir()
+    while not place.exists():
+        place = place.parent
+    free = shutil.disk_usage(place).free
+    yield free >= CACHE_WANTED_BYTES, (f"cache {paths.cache_dir()}: {free >> 20} MiB free, a first "
+                                       f"run takes about {CACHE_WANTED_BYTES >> 20} MiB")
+
+
+def _arch(name: str) -> tuple[bool, str]:
+    arch = config.arch(name)
+    missing = []
+    if not _has(arch.qemu_binary):
+        missing.append(arch.qemu_package)
+    if name != os.uname().machine and not _has(f"{arch.gnu}-gcc"):
+        missing.append(f"gcc-{arch.gnu.replace('_', '-')}")
+    if missing:
+        return False, f"guests of {name}: no; apt-get install {' '.join(missing)}"
+    return True, f"guests of {name}: yes, emulated (TCG)"
+
+
+def _local() -> tuple[bool, str]:
+    release = os.uname().release
+    if not Path("/proc/modules").exists():
+        return False, f"--on local with the module: no; kernel {release} has no loadable modules"
+    if not Path(f"/lib/modules/{release}/build/Makefile").exists():
+        return False, f"--on local with the module: no; apt-get install linux-headers-{release}"
+    return True, f"--on local with the module: yes, kernel {release}"
+
+
+def main(_: argparse.Namespace) -> int:
+    """Print what was found."""
+    console = Console()
+    host = list(_host())
+    guests = {name: _arch(name) for name in config.arch_names()}
+    for good, text in [*host, *guests.values(), _local()]:
+        console.print(f"{'[green]ok[/]  ' if good else '[red]no[/]  '} {escape(text)}",
+                      highlight=False, soft_wrap=True)
+    own = guests.get(os.uname().machine, (False, ""))[0]
+    return 0 if own and all(good for good, _ in host) else 128
