@@ -24,3 +24,9 @@ class BuildError(MmraceError):
     """The module, the races or the agent did not build: exit code 129."""
 
     exit_code = 129
+
+
+class StoreError(MmraceError):
+    """The run directory cannot be written, so no further cell may run: exit code 128."""
+
+    exit_code = 128

@@ -11,7 +11,7 @@ from typing import Any
 from mmrace import build, config, controls, expectations, splat
 from mmrace.boots import Boot, Preparation, open_boot
 from mmrace.cell import SCHEMA, Cell, Observation
-from mmrace.errors import BuildError, MmraceError
+from mmrace.errors import BuildError, MmraceError, StoreError
 from mmrace.machines.base import MachineLost, Message
 from mmrace.progress import Progress
 from mmrace.store import Run
@@ -48,6 +48,8 @@ class Session:
         try:
             with open_boot(self.prepared, cell.place, self.run.boot_dir()) as boot:
                 yield from self._on_boot(boot, waiting)
+        except StoreError:
+            raise
         except MmraceError as error:
             verdict = Verdict.ERROR if isinstance(error, BuildError) else Verdict.INFRA
             while waiting:
@@ -95,6 +97,10 @@ class Session:
         except MachineLost as error:
             boot.spent = boot.lost = True
             seen.lost_kind, seen.lost_detail = error.kind, error.detail
+        except OSError as error:
+            boot.spent = True
+            seen.lost_kind = "lost"
+            seen.lost_detail = f"cannot write below {self.run.home}: {error.strerror}"
         except KeyboardInterrupt:
             seen.interrupted = True
             self._finish(boot, cell, where, seen, started, log_from, evidence)
@@ -175,11 +181,9 @@ class Session:
     def _finish(self, boot: Boot, cell: Cell, where: Path, seen: Observation, started: float,
                 log_from: int, evidence: dict[str, str]) -> dict[str, Any]:
         kernel_log = [record["text"] for record in boot.agent.kmsg[log_from:]]
-        (where / "kmsg.log").write_text("\n".join(kernel_log) + "\n")
-        if boot.machine.console():
-            (where / "console.log").symlink_to(f"../../boots/{boot.home.name}/console.log")
-        for name, text in evidence.items():
-            (where / f"module-{name}").write_text(text)
+        files = {"kmsg.log": "\n".join(kernel_log) + "\n",
+                 **{f"module-{name}": text for name, text in evidence.items()}}
+        self.run.keep(where, files, boot.home.name if boot.machine.console() else None)
         lines = kernel_log if not seen.lost_kind else boot.machine.console().splitlines()
         seen.splats = [{"kind": found.kind, "title": found.title, "signature": found.signature}
                        for found in splat.scan(lines)]

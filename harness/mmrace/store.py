@@ -19,7 +19,7 @@ from pathlib import Path
 from typing import Any
 
 from mmrace.cell import SCHEMA
-from mmrace.errors import InfraError
+from mmrace.errors import InfraError, StoreError
 from mmrace.paths import runs_dir
 
 
@@ -83,10 +83,27 @@ class Run:
         path.mkdir(parents=True)
         return path
 
+    def keep(self, cell_dir: Path, files: dict[str, str], boot: str | None) -> None:
+        """Keep a cell's evidence; a full disk costs evidence, never the cell's record."""
+        try:
+            if boot:
+                (cell_dir / "console.log").symlink_to(f"../../boots/{boot}/console.log")
+            for name, text in files.items():
+                (cell_dir / name).write_text(text)
+        except OSError as error:
+            print(f"mmrace: evidence of {cell_dir.name} is incomplete: {error.strerror}",
+                  file=sys.stderr)
+
     def record(self, cell_dir: Path, record: dict[str, Any]) -> None:
-        """Store a cell's record, durably."""
-        with (self.home / "results.ndjson").open("a") as file:
-            file.write(json.dumps(record) + "\n")
-            file.flush()
-            os.fsync(file.fileno())
-        write_durably(cell_dir / "cell.json", json.dumps(record, indent=1))
+        """Store a cell's record, durably; one that cannot be stored is in the error's text."""
+        line = json.dumps(record)
+        try:
+            with (self.home / "results.ndjson").open("a") as file:
+                file.write(line + "\n")
+                file.flush()
+                os.fsync(file.fileno())
+            write_durably(cell_dir / "cell.json", json.dumps(record, indent=1))
+        except OSError as error:
+            raise StoreError(f"cannot write below {self.home}: {error.strerror}; free some space "
+                             f"or set MMRACE_RUNS. The record that could not be stored:\n{line}"
+                             ) from None

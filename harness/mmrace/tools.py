@@ -42,7 +42,13 @@ def run(command: Sequence[str | Path], *, cwd: Path | None = None,
         log.parent.mkdir(parents=True, exist_ok=True)
         log.write_text(f"$ {' '.join(argv)}\n{done.stdout}{done.stderr}")
     if done.returncode != 0:
-        tail = (done.stdout + done.stderr).strip().splitlines()[-12:]
+        output = (done.stdout + done.stderr).strip()
+        if "No space left on device" in output:
+            raise InfraError(f"{what or command[0]} failed: no space left on device; free some, or "
+                             "move the cache with MMRACE_CACHE and the runs with MMRACE_RUNS")
+        tail = output.splitlines()[-12:]
+        if argv[0].endswith("apt-get"):
+            tail = [line for line in tail if line.startswith(("E:", "W:"))] or tail
         kept = f" (all of it: {log})" if log else ""
         raise error(f"{what or command[0]} failed with exit code {done.returncode}{kept}:\n  "
                     + "\n  ".join(tail))
