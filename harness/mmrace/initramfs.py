@@ -106,13 +106,19 @@ def _fill(tree: _Tree, kernel: Kernel, arch: Arch, modules: tuple[str, ...],
     (tree.root / "mmrace/plan").write_text("\n".join(tree.plan) + "\n")
 
 
-def make(kernel: Kernel, ko: Path | None, modules: tuple[str, ...] = ()) -> Path:
-    """The initramfs for a kernel with its module, the races and the agent, cached by content."""
+def make(kernel: Kernel, ko: Path | None, modules: tuple[str, ...] = (),
+         programs: tuple[Path, ...] = ()) -> Path:
+    """The initramfs for a kernel with its module, the races and the agent, cached by content.
+
+    `modules` are more of the kernel's own, `programs` more static binaries for /mmrace/races.
+    """
     arch = config.arch(kernel.arch)
     with tempfile.TemporaryDirectory(prefix="mmrace-initramfs-") as work:
         root = Path(work) / "root"
         tree = _Tree(root)
         _fill(tree, kernel, arch, modules, ko)
+        for program in programs:
+            tree.add(program, f"mmrace/races/{program.name}")
         key = hashlib.sha256()
         for path in sorted(root.rglob("*")):
             if path.is_file():
