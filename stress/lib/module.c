@@ -1,0 +1,76 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * The module's side of the program, through debugfs: tag ourselves, open the
+ * windows, plant the control. The program works without the module and says so.
+ */
+#include <errno.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "../../include/mmrace_abi.h"
+#include "core.h"
+
+#define FILE_OF(name) MMRACE_DEBUGFS_PATH "/" name
+
+bool module_present(void)
+{
+	return !access(FILE_OF("target"), W_OK);
+}
+
+static void open_windows(void)
+{
+	char text[128];
+
+	for (const struct race_window *w = race.windows; w && w->name; w++) {
+		snprintf(text, sizeof(text), "%s %lu %lu 1/%u %lu", w->name,
+			 w->min_ns, w->max_ns, w->one_in, w->budget_us_per_s);
+		if (race_write_file(FILE_OF("windows"), text)) {
+			race_note("window %s stays closed: %s", w->name,
+				  strerror(errno));
+			continue;
+		}
+		snprintf(text, sizeof(text), "%s off", w->name);
+		race_undo_write(FILE_OF("windows"), text);
+		core->windows_open = true;
+	}
+}
+
+static void plant_control(void)
+{
+	char text[128];
+
+	if (!race.control)
+		race_skip("this race declares no control");
+	snprintf(text, sizeof(text), "%s on", race.control);
+	if (race_write_file(FILE_OF("plants"), text))
+		race_skip("plant %s cannot be set: %s", race.control,
+			  strerror(errno));
+	snprintf(text, sizeof(text), "%s off", race.control);
+	race_undo_write(FILE_OF("plants"), text);
+}
+
+void module_begin(void)
+{
+	char text[64];
+
+	core->windows_wanted = args.mode == MODE_WIDENED && race.windows;
+	if (!module_present()) {
+		if (args.mode == MODE_CONTROL)
+			race_skip("control mode needs the module's debugfs files");
+		if (args.mode == MODE_WIDENED)
+			race_note("no module, or its debugfs cannot be written: windows stay closed");
+		return;
+	}
+	snprintf(text, sizeof(text), "pid %d", getpid());
+	if (race_write_file(FILE_OF("target"), text))
+		race_note("the module does not take us as a target: %s",
+			  strerror(errno));
+	snprintf(text, sizeof(text), "%llu", (unsigned long long)args.seed);
+	if (race_write_file(FILE_OF("seed"), text))
+		race_note("the module does not take the seed: %s",
+			  strerror(errno));
+	if (args.mode == MODE_WIDENED)
+		open_windows();
+	if (args.mode == MODE_CONTROL)
+		plant_control();
+}
