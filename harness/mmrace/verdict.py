@@ -109,9 +109,9 @@ def losses(seen: Observation) -> str:
     missed = sum(seen.missed.values())
     if missed:
         parts.append(f"{missed} probe hits were missed (counts are lower bounds)")
-    dropped = sum(value for name, value in seen.counters.items() if name.endswith(".dropped"))
+    dropped = sum(value for name, value in seen.counters.items() if name.startswith("lost."))
     if dropped:
-        parts.append(f"{dropped} records were dropped by the module")
+        parts.append(f"{dropped} events were not followed by the module (lost.*)")
     return "; ".join(parts)
 
 

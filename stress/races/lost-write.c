@@ -470,7 +470,7 @@ const struct race race = {
 		{ NULL }
 	},
 	.control = "skip.tlb.zap",
-	.exposure = { "lost-write.exposed", 10 },
+	.exposure = { "exposure.lost-write", 10 },
 	.options = (const struct race_option[]){
 		{ "zap", zap_names, "mmap-fixed", .help =
 		  "what takes the mapping away; all takes turns" },
