@@ -1,0 +1,101 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+/*
+ * The only reader of COMPAT_HAVE_*: differences in the shape of the kernel's
+ * API. Names of symbols are alternates in probes.def, behaviour is in caps.c.
+ */
+#ifndef MMRACE_COMPAT_H
+#define MMRACE_COMPAT_H
+
+#include <linux/kprobes.h>
+#include <linux/mm.h>
+#include <linux/ptrace.h>
+#include <linux/sched.h>
+
+#include "compat_generated.h"
+
+#if BITS_PER_LONG != 64
+#error "mmrace packs slot numbers and pointers into 64-bit words"
+#endif
+
+static __always_inline struct kretprobe *
+mmr_kretprobe_of(struct kretprobe_instance *ri)
+{
+#ifdef COMPAT_HAVE_GET_KRETPROBE
+	return get_kretprobe(ri);
+#else
+	return ri->rp;
+#endif
+}
+
+/*
+ * regs_get_kernel_argument() is missing on s390 and ppc64 in 5.10 and on
+ * ppc64 in 6.1, and on s390 it calls functions that are not exported (6.1 to
+ * 6.12); the calling conventions themselves do not change.
+ */
+static __always_inline unsigned long
+mmr_regs_argument(struct pt_regs *regs, unsigned int n)
+{
+#if defined(CONFIG_S390)
+	return n < 5 ? regs->gprs[2 + n] : 0;
+#elif defined(CONFIG_PPC64)
+	return n < 8 ? regs->gpr[3 + n] : 0;
+#elif defined(CONFIG_HAVE_FUNCTION_ARG_ACCESS_API)
+	return regs_get_kernel_argument(regs, n);
+#else
+#error "no way to read a function's arguments on this architecture"
+#endif
+}
+
+/* A page stands for its folio: rmap and writeback work on whole folios. */
+static __always_inline unsigned long mmr_folio_of(unsigned long page)
+{
+#ifdef page_folio
+	return (unsigned long)page_folio((struct page *)page);
+#else
+	return (unsigned long)compound_head((struct page *)page);
+#endif
+}
+
+#ifdef COMPAT_HAVE_RMAP_REMOVE_VMA
+#define COMPAT_RMAP_REMOVE	"page_remove_rmap(page,vma)"
+#else
+#define COMPAT_RMAP_REMOVE	"page_remove_rmap(page)"
+#endif
+
+#ifdef COMPAT_HAVE_REMOVE_PAGE_DELAY
+#define COMPAT_REMOVE_PAGE	"__tlb_remove_page_size(tlb,page,delay)"
+#else
+#define COMPAT_REMOVE_PAGE	"__tlb_remove_page_size(tlb,page)"
+#endif
+
+static inline const char *mmr_preempt_model(void)
+{
+#ifdef COMPAT_HAVE_PREEMPT_MODEL
+	if (preempt_model_none())
+		return "none";
+	if (preempt_model_voluntary())
+		return "voluntary";
+	if (preempt_model_full())
+		return "full";
+#endif
+	if (IS_ENABLED(CONFIG_PREEMPT_RT))
+		return "rt";
+	if (IS_ENABLED(CONFIG_PREEMPT_LAZY))
+		return "lazy";
+	if (IS_ENABLED(CONFIG_PREEMPT))
+		return "full";
+	return IS_ENABLED(CONFIG_PREEMPT_VOLUNTARY) ? "voluntary" : "none";
+}
+
+static inline const char *mmr_delayed_rmap(void)
+{
+#if defined(CONFIG_MMU_GATHER_NO_GATHER) || !defined(CONFIG_SMP)
+	return "no";
+#elif defined(COMPAT_HAVE_DELAYED_RMAP)
+	return "yes";
+#else
+	return "no";
+#endif
+}
+
+#endif /* MMRACE_COMPAT_H */

@@ -1,0 +1,15 @@
+// SPDX-License-Identifier: GPL-2.0
+/* Handlers that belong to no group. */
+#include "mmrace.h"
+
+/* For rows that are there for their count, their window or their return. */
+void mmr_on_count_only(struct mmr_event *ev)
+{
+}
+NOKPROBE_SYMBOL(mmr_on_count_only);
+
+void mmr_on_mm_free(struct mmr_event *ev)
+{
+	mmr_target_forget_mm(ev->mm);
+}
+NOKPROBE_SYMBOL(mmr_on_mm_free);

@@ -1,0 +1,48 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * mmu_gather (include/asm-generic/tlb.h): unhook, flush, free. A gather is
+ * followed from tlb_gather_mmu() to the return of tlb_finish_mmu().
+ */
+#include <linux/ktime.h>
+
+#include "mmrace.h"
+
+void mmr_on_gather_begin(struct mmr_event *ev)
+{
+	if (ev->tagged)
+		mmr_gather_open(ev->mm, mmr_arg(ev, MMR_TLB));
+}
+NOKPROBE_SYMBOL(mmr_on_gather_begin);
+
+void mmr_on_gather_page(struct mmr_event *ev)
+{
+	struct mmr_gather *gather;
+
+	if (!ev->tagged)
+		return;
+	gather = mmr_gather_of_current();
+	if (gather)
+		mmr_pending_mark(gather, mmr_folio_of(mmr_arg(ev, MMR_PAGE)),
+				 MMR_PENDING_QUEUED);
+}
+NOKPROBE_SYMBOL(mmr_on_gather_page);
+
+void mmr_on_gather_flush_end(struct mmr_site *site, struct mmr_call *call)
+{
+	struct mmr_gather *gather = mmr_gather_of_current();
+
+	if (gather)
+		mmr_gather_flushed(gather);
+}
+NOKPROBE_SYMBOL(mmr_on_gather_flush_end);
+
+void mmr_on_gather_finish_end(struct mmr_site *site, struct mmr_call *call)
+{
+	struct mmr_gather *gather = mmr_gather_of_current();
+
+	if (!gather)
+		return;
+	mmr_hist_add(MMR_HIST_GATHER, ktime_get_mono_fast_ns() - gather->begin_ns);
+	mmr_gather_close(gather);
+}
+NOKPROBE_SYMBOL(mmr_on_gather_finish_end);

@@ -1,0 +1,77 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * The lost-write race. The law that keeps dirty data, mm/rmap.c and
+ * mm/page-writeback.c:
+ *
+ *  1) writeback write-protects every mapping that it finds through the rmap
+ *     (folio_mkclean()), then clears the dirty flag, then writes;
+ *  2) so a mapping that can still be written through must be found by it.
+ *
+ * A zap that removes the rmap before the TLB is flushed breaks 2): another
+ * CPU goes on writing through its stale entry, unseen. 5.10 and 6.1 do so;
+ * v6.2, 5df397dec7c4 ("mm: delay page_remove_rmap() until after the TLB has
+ * been flushed"), turned the order round for pages found dirty.
+ *
+ * Only those count: a CPU that finds its cached entry clean walks the page
+ * table again before it writes, and finds the entry gone. zap_pte_range()
+ * says that a pte was dirty by marking the folio dirty, after it cleared the
+ * pte and before it touches the rmap (5.10 to 7.2).
+ */
+#include <linux/ktime.h>
+
+#include "mmrace.h"
+
+static __always_inline unsigned long event_folio(const struct mmr_event *ev)
+{
+	if (mmr_has_arg(ev->site, MMR_FOLIO))
+		return mmr_folio_of(mmr_arg(ev, MMR_FOLIO));
+	return mmr_folio_of(mmr_arg(ev, MMR_PAGE));
+}
+
+void mmr_on_rmap_dirty(struct mmr_event *ev)
+{
+	struct mmr_gather *gather;
+
+	if (!ev->tagged)
+		return;
+	gather = mmr_gather_of_current();
+	if (gather)
+		mmr_pending_add(gather, event_folio(ev));
+}
+NOKPROBE_SYMBOL(mmr_on_rmap_dirty);
+
+void mmr_on_rmap_remove(struct mmr_event *ev)
+{
+	struct mmr_gather *gather;
+
+	if (!ev->tagged)
+		return;
+	gather = mmr_gather_of_current();
+	if (!gather)
+		return;
+	if (!gather->rmap_ns)
+		gather->rmap_ns = ktime_get_mono_fast_ns();
+	mmr_pending_mark(gather, event_folio(ev), MMR_PENDING_NO_RMAP);
+}
+NOKPROBE_SYMBOL(mmr_on_rmap_remove);
+
+/* Whoever cleans the page is the racing side, a target or not. */
+void mmr_on_rmap_mkclean(struct mmr_event *ev)
+{
+	unsigned int states = mmr_pending_find(event_folio(ev));
+
+	if (!states)
+		return;
+	mmr_count(EXPOSURE_LOST_WRITE);
+	/* s390 flushes while it changes the pte, so before the rmap removal. */
+	if ((states & MMR_PENDING_NO_RMAP) && !IS_ENABLED(CONFIG_S390))
+		mmr_count(EXPOSURE_LOST_WRITE_UNSAFE);
+}
+NOKPROBE_SYMBOL(mmr_on_rmap_mkclean);
+
+void mmr_on_rmap_mkclean_one(struct mmr_event *ev)
+{
+	if (mmr_pending_find(event_folio(ev)))
+		mmr_count(EXPOSURE_LOST_WRITE_WALK);
+}
+NOKPROBE_SYMBOL(mmr_on_rmap_mkclean_one);

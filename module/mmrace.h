@@ -1,0 +1,226 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+/*
+ * The private contract between the module's files.
+ *
+ * Handlers run wherever the kernel runs: with interrupts off, under the page
+ * table lock, and on x86 breakpoint probes in an NMI-like context. So all
+ * that they can reach is lock-free, never sleeps and never allocates.
+ */
+#ifndef MMRACE_H
+#define MMRACE_H
+
+#include <linux/kprobes.h>
+#include <linux/mm_types.h>
+#include <linux/percpu.h>
+#include <linux/seq_file.h>
+#include <linux/types.h>
+
+#include "compat/compat.h"
+#include "mmrace_abi.h"
+
+/* === Probes: probe.c === */
+
+enum mmr_probe_id {
+#define PROBE(id, ...) MMR_PROBE_##id,
+#include "probes.def"
+#undef PROBE
+	MMR_NR_PROBES,
+};
+
+/* What an argument of a probed function is. */
+enum mmr_role {
+	MMR_MM,
+	MMR_VMA,
+	MMR_TLB,
+	MMR_PAGE,
+	MMR_FOLIO,
+	MMR_NR,
+	MMR_ADDR,
+	MMR_END,
+	MMR_PTEP,
+	MMR_DELAY,
+	MMR_NR_ROLES,
+};
+
+#define MMR_MAX_SITES	8
+#define MMR_NO_ARG	0xff
+
+struct mmr_probe;
+
+/* One address of the kernel's; there is never a second probe of ours on it. */
+struct mmr_site {
+	struct kretprobe	rp;	/* rp.kp alone when nothing watches the return */
+	struct mmr_probe	*probe;
+	char			symbol[64];
+	u8			arg[MMR_NR_ROLES];
+	bool			armed;
+	unsigned long		missed_base;
+};
+
+/* Carried from a function's entry to its return. */
+struct mmr_call {
+	u64			start_ns;
+	struct mm_struct	*mm;
+	unsigned long		key;
+};
+
+struct mmr_event {
+	struct mmr_site		*site;
+	struct pt_regs		*regs;
+	struct mm_struct	*mm;	/* NULL when the function does not say */
+	struct mmr_call		*call;	/* NULL when nothing watches the return */
+	bool			tagged;
+};
+
+typedef void (*mmr_entry_fn)(struct mmr_event *ev);
+typedef void (*mmr_return_fn)(struct mmr_site *site, struct mmr_call *call);
+
+struct mmr_probe {
+	const char		*name;
+	const char		*group;
+	const char		*symbols;
+	bool			has_window;
+	mmr_entry_fn		on_entry;
+	mmr_return_fn		on_return;
+
+	enum { MMR_ABSENT, MMR_ARMED, MMR_DISABLED } state;
+	char			reason[64];
+	unsigned long		missed;		/* by sites since disarmed */
+	unsigned int		nr_sites;
+	struct mmr_site		site[MMR_MAX_SITES];
+};
+
+extern struct mmr_probe mmr_probes[MMR_NR_PROBES];
+
+int mmr_probes_init(void);
+void mmr_probes_exit(void);
+void mmr_probes_reset(void);
+int mmr_probes_switch(const char *what, bool on);
+unsigned long mmr_probe_missed(const struct mmr_probe *probe);
+void mmr_probe_symbols(struct seq_file *m, const struct mmr_probe *probe);
+
+static __always_inline bool mmr_has_arg(const struct mmr_site *site,
+					enum mmr_role role)
+{
+	return site->arg[role] != MMR_NO_ARG;
+}
+
+static __always_inline unsigned long mmr_arg(const struct mmr_event *ev,
+					     enum mmr_role role)
+{
+	if (!mmr_has_arg(ev->site, role))
+		return 0;
+	return mmr_regs_argument(ev->regs, ev->site->arg[role]);
+}
+
+/* === Event handlers: event/ === */
+
+#define PROBE(id, name, group, window, entry, ret, symbols) \
+	void mmr_on_##entry(struct mmr_event *ev);
+#include "probes.def"
+#undef PROBE
+void mmr_on_gather_flush_end(struct mmr_site *site, struct mmr_call *call);
+void mmr_on_gather_finish_end(struct mmr_site *site, struct mmr_call *call);
+void mmr_on_tlb_flush_end(struct mmr_site *site, struct mmr_call *call);
+
+/* === Open gathers and the pages they hold: pending.c === */
+
+struct mmr_gather {
+	struct task_struct	*owner;		/* claims the slot */
+	struct mm_struct	*mm;
+	unsigned long		tlb;
+	u64			begin_ns;
+	u64			rmap_ns;	/* first rmap removal since the last flush, or 0 */
+	u64			epoch;		/* one more at each flush: outdates its pages */
+};
+
+enum mmr_pending_state {
+	MMR_PENDING_DIRTY	= 1,	/* unhooked by a zap that found it dirty */
+	MMR_PENDING_QUEUED	= 2,	/* handed to the gather */
+	MMR_PENDING_NO_RMAP	= 4,	/* and no longer to be found through the rmap */
+};
+
+void mmr_gather_open(struct mm_struct *mm, unsigned long tlb);
+struct mmr_gather *mmr_gather_of_current(void);
+void mmr_gather_flushed(struct mmr_gather *gather);
+void mmr_gather_close(struct mmr_gather *gather);
+void mmr_pending_add(struct mmr_gather *gather, unsigned long folio);
+void mmr_pending_mark(struct mmr_gather *gather, unsigned long folio,
+		      enum mmr_pending_state state);
+unsigned int mmr_pending_find(unsigned long folio);
+
+/* === Counters: counter.c === */
+
+enum mmr_counter {
+#define COUNTER(id, name) MMR_##id,
+#include "counters.def"
+#undef COUNTER
+	MMR_NR_COUNTERS,
+};
+
+struct mmr_counters {
+	u64	hits[MMR_NR_PROBES];	/* of targets */
+	u64	others[MMR_NR_PROBES];	/* of anybody else */
+	u64	own[MMR_NR_COUNTERS];
+};
+
+extern struct mmr_counters __percpu *mmr_counters;
+
+#define mmr_count(id)		this_cpu_inc(mmr_counters->own[MMR_##id])
+#define mmr_count_hit(id)	this_cpu_inc(mmr_counters->hits[id])
+#define mmr_count_other(id)	this_cpu_inc(mmr_counters->others[id])
+
+int mmr_counters_init(void);
+void mmr_counters_exit(void);
+void mmr_counters_reset(void);
+u64 mmr_probe_hits(enum mmr_probe_id id);
+void mmr_counters_show(struct seq_file *m);
+
+/* === Histograms: hist.c === */
+
+enum mmr_hist {
+#define HIST(id, name) MMR_HIST_##id,
+#include "hists.def"
+#undef HIST
+	MMR_NR_HISTS,
+};
+
+extern const char *const mmr_hist_names[MMR_NR_HISTS];
+
+int mmr_hist_init(void);
+void mmr_hist_exit(void);
+void mmr_hist_reset(void);
+void mmr_hist_add(enum mmr_hist hist, u64 ns);
+void mmr_hist_show(struct seq_file *m, enum mmr_hist hist);
+
+/* === Targets: target.c === */
+
+int mmr_target_init(void);
+void mmr_target_exit(void);
+bool mmr_target_mm(struct mm_struct *mm);
+bool mmr_target_current(void);
+void mmr_target_forget_mm(struct mm_struct *mm);
+int mmr_target_set(char *request);
+void mmr_target_show(struct seq_file *m);
+
+/* === Windows: window.c === */
+
+int mmr_window_init(void);
+void mmr_window_exit(void);
+void mmr_window_delay(enum mmr_probe_id id);
+void mmr_window_reset(void);
+int mmr_window_set(char *request);
+void mmr_window_show(struct seq_file *m);
+void mmr_window_seed(u64 seed);
+u64 mmr_window_get_seed(void);
+
+/* === What this kernel is like: caps.c === */
+
+void mmr_caps_show(struct seq_file *m);
+
+/* === User interface: debugfs.c === */
+
+int mmr_debugfs_init(void);
+void mmr_debugfs_exit(void);
+
+#endif /* MMRACE_H */

@@ -1,0 +1,377 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * Turns the rows of probes.def into kprobes and back.
+ *
+ * Law: at most one probe of ours sits on an address, entry and return in one
+ * kretprobe. Two would share an aggregate, whose ftrace_ops is chosen by the
+ * first that came (kernel/kprobes.c, arm_kprobe(), 5.10 to 7.2).
+ *
+ * Law: what was not seen is counted. The kernel drops a probe that hits while
+ * another one runs on the same CPU, and the return of a function when no
+ * instance is left; both end in mmr_probe_missed().
+ */
+#include <linux/ctype.h>
+#include <linux/err.h>
+#include <linux/kernel.h>
+#include <linux/mm.h>
+#include <linux/mutex.h>
+#include <linux/slab.h>
+#include <linux/string.h>
+#include <linux/ktime.h>
+
+#include "compat/tlb.h"
+#include "mmrace.h"
+
+#define PROBE(id_, name_, group_, window_, entry_, ret_, symbols_)	\
+	[MMR_PROBE_##id_] = {						\
+		.name = name_,						\
+		.group = group_,					\
+		.symbols = symbols_,					\
+		.has_window = window_,					\
+		.on_entry = mmr_on_##entry_,				\
+		.on_return = ret_,					\
+	},
+#define WINDOW			true
+#define NO_WINDOW		false
+#define gather_flush_end	mmr_on_gather_flush_end
+#define gather_finish_end	mmr_on_gather_finish_end
+#define tlb_flush_end		mmr_on_tlb_flush_end
+
+struct mmr_probe mmr_probes[MMR_NR_PROBES] = {
+#include "probes.def"
+};
+
+#undef PROBE
+#undef WINDOW
+#undef NO_WINDOW
+#undef gather_flush_end
+#undef gather_finish_end
+#undef tlb_flush_end
+
+static const char *const role_names[MMR_NR_ROLES] = {
+	[MMR_MM]	= "mm",
+	[MMR_VMA]	= "vma",
+	[MMR_TLB]	= "tlb",
+	[MMR_PAGE]	= "page",
+	[MMR_FOLIO]	= "folio",
+	[MMR_NR]	= "nr",
+	[MMR_ADDR]	= "addr",
+	[MMR_END]	= "end",
+	[MMR_PTEP]	= "ptep",
+	[MMR_DELAY]	= "delay",
+};
+
+/* Serialises every change of a probe's state; handlers never take it. */
+static DEFINE_MUTEX(probes_lock);
+
+/* === Handling a hit === */
+
+static __always_inline struct mm_struct *event_mm(const struct mmr_event *ev)
+{
+	const struct mmr_site *site = ev->site;
+
+	if (mmr_has_arg(site, MMR_MM))
+		return (struct mm_struct *)mmr_arg(ev, MMR_MM);
+	if (mmr_has_arg(site, MMR_VMA))
+		return ((struct vm_area_struct *)mmr_arg(ev, MMR_VMA))->vm_mm;
+	if (mmr_has_arg(site, MMR_TLB))
+		return ((struct mmu_gather *)mmr_arg(ev, MMR_TLB))->mm;
+	return NULL;
+}
+
+/* The delay comes first: what the handler notes is what the function finds. */
+static void handle_entry(struct mmr_event *ev)
+{
+	struct mmr_probe *probe = ev->site->probe;
+	enum mmr_probe_id id = probe - mmr_probes;
+
+	ev->mm = event_mm(ev);
+	ev->tagged = ev->mm ? mmr_target_mm(ev->mm) : mmr_target_current();
+	if (ev->tagged) {
+		mmr_count_hit(id);
+		if (probe->has_window)
+			mmr_window_delay(id);
+	} else {
+		mmr_count_other(id);
+	}
+	probe->on_entry(ev);
+}
+NOKPROBE_SYMBOL(handle_entry);
+
+static int pre_handler(struct kprobe *kp, struct pt_regs *regs)
+{
+	struct mmr_event ev = {
+		.site = container_of(kp, struct mmr_site, rp.kp),
+		.regs = regs,
+	};
+
+	handle_entry(&ev);
+	return 0;
+}
+NOKPROBE_SYMBOL(pre_handler);
+
+/* Returning 1 gives the instance back: only a target's return is watched. */
+static int entry_handler(struct kretprobe_instance *ri, struct pt_regs *regs)
+{
+	struct kretprobe *rp = mmr_kretprobe_of(ri);
+	struct mmr_call *call = (struct mmr_call *)ri->data;
+	struct mmr_event ev = {
+		.regs = regs,
+		.call = call,
+	};
+
+	if (!rp)
+		return 1;
+	ev.site = container_of(rp, struct mmr_site, rp);
+	call->key = 0;
+	handle_entry(&ev);
+	if (!ev.tagged)
+		return 1;
+	call->mm = ev.mm;
+	call->start_ns = ktime_get_mono_fast_ns();
+	return 0;
+}
+NOKPROBE_SYMBOL(entry_handler);
+
+static int return_handler(struct kretprobe_instance *ri, struct pt_regs *regs)
+{
+	struct kretprobe *rp = mmr_kretprobe_of(ri);
+	struct mmr_site *site;
+
+	if (!rp)	/* the probe is going away under the function */
+		return 0;
+	site = container_of(rp, struct mmr_site, rp);
+	site->probe->on_return(site, (struct mmr_call *)ri->data);
+	return 0;
+}
+NOKPROBE_SYMBOL(return_handler);
+
+/* === From a row's text to sites === */
+
+static int role_of(const char *name, size_t len)
+{
+	unsigned int i;
+
+	if (len == 1 && *name == '-')
+		return MMR_NR_ROLES;
+	for (i = 0; i < MMR_NR_ROLES; i++)
+		if (strlen(role_names[i]) == len && !strncmp(role_names[i], name, len))
+			return i;
+	return -EINVAL;
+}
+
+/* Reads "!name(role,role)" into @site; returns where it ends. */
+static const char *parse_site(const char *text, struct mmr_site *site)
+{
+	unsigned int n = 0;
+	size_t len;
+	int role;
+
+	memset(site, 0, sizeof(*site));
+	memset(site->arg, MMR_NO_ARG, sizeof(site->arg));
+	text = skip_spaces(text);
+	if (*text == '!') {
+		/* s390x ELF ABI: a struct is returned through a pointer in r2. */
+		n = IS_ENABLED(CONFIG_S390);
+		text++;
+	}
+	len = strcspn(text, "(");
+	if (!text[len] || len >= sizeof(site->symbol))
+		return ERR_PTR(-EINVAL);
+	memcpy(site->symbol, text, len);
+	text += len + 1;
+	for (;; n++) {
+		len = strcspn(text, ",)");
+		if (!text[len])
+			return ERR_PTR(-EINVAL);
+		role = role_of(text, len);
+		if (role < 0)
+			return ERR_PTR(role);
+		if (role < MMR_NR_ROLES)
+			site->arg[role] = n;
+		text += len + 1;
+		if (text[-1] == ')')
+			return skip_spaces(text);
+	}
+}
+
+static int register_site(struct mmr_probe *probe, struct mmr_site *site)
+{
+	struct kretprobe *rp = &site->rp;
+	int err;
+
+	/* What a probe leaves behind in its struct makes the next register fail. */
+	memset(rp, 0, sizeof(*rp));
+	site->probe = probe;
+	rp->kp.symbol_name = site->symbol;
+	if (probe->on_return) {
+		rp->entry_handler = entry_handler;
+		rp->handler = return_handler;
+		rp->data_size = sizeof(struct mmr_call);
+		rp->maxactive = 64 + 8 * num_possible_cpus();
+		err = register_kretprobe(rp);
+	} else {
+		rp->kp.pre_handler = pre_handler;
+		err = register_kprobe(&rp->kp);
+	}
+	site->armed = !err;
+	return err;
+}
+
+/* The first alternative of which anything registers. */
+static void arm_probe(struct mmr_probe *probe)
+{
+	const char *text = probe->symbols;
+	int err, first_err = 0;
+
+	probe->nr_sites = 0;
+	for (;;) {
+		struct mmr_site *site = &probe->site[probe->nr_sites];
+
+		if (probe->nr_sites == MMR_MAX_SITES) {
+			first_err = -E2BIG;
+			break;
+		}
+		text = parse_site(text, site);
+		if (IS_ERR(text)) {
+			first_err = PTR_ERR(text);
+			break;
+		}
+		err = register_site(probe, site);
+		if (!err)
+			probe->nr_sites++;
+		else if (err != -ENOENT && !first_err)
+			first_err = err;
+		if (*text == '+') {
+			text++;
+			continue;
+		}
+		if (*text != '|' || probe->nr_sites)
+			break;
+		text++;
+	}
+	if (probe->nr_sites) {
+		probe->state = MMR_ARMED;
+		strcpy(probe->reason, "-");
+	} else {
+		probe->state = MMR_ABSENT;
+		if (first_err)
+			snprintf(probe->reason, sizeof(probe->reason),
+				 "cannot be probed: error %d", first_err);
+		else
+			strcpy(probe->reason, "this kernel has none of its symbols");
+	}
+}
+
+/* One grace period for all of them, however many there are. */
+static void disarm_probes(bool (*match)(const struct mmr_probe *, const char *),
+			  const char *what)
+{
+	static struct kprobe *kps[MMR_NR_PROBES * MMR_MAX_SITES];
+	static struct kretprobe *rps[MMR_NR_PROBES * MMR_MAX_SITES];
+	unsigned int i, j, nr_kps = 0, nr_rps = 0;
+
+	lockdep_assert_held(&probes_lock);
+	for (i = 0; i < MMR_NR_PROBES; i++) {
+		struct mmr_probe *probe = &mmr_probes[i];
+
+		if (probe->state != MMR_ARMED || !match(probe, what))
+			continue;
+		for (j = 0; j < probe->nr_sites; j++) {
+			if (probe->on_return)
+				rps[nr_rps++] = &probe->site[j].rp;
+			else
+				kps[nr_kps++] = &probe->site[j].rp.kp;
+		}
+	}
+	unregister_kretprobes(rps, nr_rps);
+	unregister_kprobes(kps, nr_kps);
+	for (i = 0; i < MMR_NR_PROBES; i++) {
+		struct mmr_probe *probe = &mmr_probes[i];
+
+		if (probe->state != MMR_ARMED || !match(probe, what))
+			continue;
+		probe->missed = mmr_probe_missed(probe);
+		for (j = 0; j < probe->nr_sites; j++)
+			probe->site[j].armed = false;
+		probe->state = MMR_DISABLED;
+	}
+}
+
+static bool match_name(const struct mmr_probe *probe, const char *what)
+{
+	return !strcmp(what, "all") || !strcmp(what, probe->name) ||
+	       !strcmp(what, probe->group);
+}
+
+int mmr_probes_switch(const char *what, bool on)
+{
+	bool known = false;
+	unsigned int i;
+
+	for (i = 0; i < MMR_NR_PROBES; i++)
+		known |= match_name(&mmr_probes[i], what);
+	if (!known)
+		return -EINVAL;
+	mutex_lock(&probes_lock);
+	if (!on)
+		disarm_probes(match_name, what);
+	for (i = 0; on && i < MMR_NR_PROBES; i++)
+		if (mmr_probes[i].state != MMR_ARMED && match_name(&mmr_probes[i], what))
+			arm_probe(&mmr_probes[i]);
+	mutex_unlock(&probes_lock);
+	return 0;
+}
+
+int mmr_probes_init(void)
+{
+	return mmr_probes_switch("all", true);
+}
+
+void mmr_probes_exit(void)
+{
+	mmr_probes_switch("all", false);
+}
+
+/* === Accounts === */
+
+static unsigned long site_missed(const struct mmr_site *site)
+{
+	return READ_ONCE(site->rp.kp.nmissed) + READ_ONCE(site->rp.nmissed);
+}
+
+unsigned long mmr_probe_missed(const struct mmr_probe *probe)
+{
+	unsigned long sum = READ_ONCE(probe->missed);
+	unsigned int i;
+
+	for (i = 0; i < probe->nr_sites; i++)
+		if (probe->site[i].armed)
+			sum += site_missed(&probe->site[i]) - probe->site[i].missed_base;
+	return sum;
+}
+
+void mmr_probes_reset(void)
+{
+	unsigned int i, j;
+
+	mutex_lock(&probes_lock);
+	for (i = 0; i < MMR_NR_PROBES; i++) {
+		struct mmr_probe *probe = &mmr_probes[i];
+
+		probe->missed = 0;
+		for (j = 0; j < probe->nr_sites; j++)
+			probe->site[j].missed_base = site_missed(&probe->site[j]);
+	}
+	mutex_unlock(&probes_lock);
+}
+
+void mmr_probe_symbols(struct seq_file *m, const struct mmr_probe *probe)
+{
+	unsigned int i;
+
+	if (!probe->nr_sites)
+		seq_putc(m, '-');
+	for (i = 0; i < probe->nr_sites; i++)
+		seq_printf(m, "%s%s", i ? "+" : "", probe->site[i].symbol);
+}
