@@ -64,6 +64,11 @@ class Cell:
         return text(self.record.get("race")) or "?"
 
     @property
+    def place(self) -> str:
+        """Kernel, architecture and platform: where the race ran."""
+        return f"{self.kernel} {self.arch} {self.platform}"
+
+    @property
     def theme(self) -> str:
         """The theme the race belongs to, or the race's name where the record names none."""
         return text(self.record.get("theme")) or self.race
@@ -96,7 +101,7 @@ class Cell:
     def accel(self) -> str:
         """What executes the machine's instructions: tcg, kvm, metal, or ``unknown``."""
         machine = mapping(self.record.get("machine"))
-        accel = text(machine.get("accel")).lower()
+        accel = text(machine.get("accel")).lower().split(",")[0]
         if accel in ("", "none") and text(machine.get("kind")) in ("local", "ssh"):
             return "metal"
         return accel or "unknown"
@@ -106,7 +111,8 @@ class Cell:
         """Machine kind, accelerator and variant: results of two platforms are never pooled."""
         machine = mapping(self.record.get("machine"))
         parts = [text(machine.get("kind")) or "?", self.accel]
-        parts += [text(machine.get(key)) for key in ("variant", "host") if machine.get(key)]
+        parts += [text(machine.get(key)) for key in ("variant", "host")
+                  if machine.get(key) not in (None, "", "default")]
         return "/".join(parts)
 
     @property

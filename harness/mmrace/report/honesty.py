@@ -46,7 +46,7 @@ def notes(cells: Iterable[Cell]) -> list[str]:
     """
     seen: dict[tuple[str, str], Cell] = {}
     for cell in cells:
-        if cell.verdict != "SKIP":
+        if cell.accel != "unknown" or cell.rounds:
             seen.setdefault((cell.arch, cell.accel), cell)
     said = [
         f"{arch} under {accel} cannot show: {'; '.join(cell_limits(cell))}"

@@ -17,9 +17,10 @@ _WHERE = (
     re.compile(r"^NIP \[[0-9a-f]+\] \.?(?P<where>[\w.]+)\+0x"),
 )
 _HEADLINE_WHERE = re.compile(
-    r"(?:\bat \S+:\d+|:\d+ at| in|caller is) (?P<where>[A-Za-z_][\w.]*)\+0x")
+    r"(?:\bat \S+:\d+|:\d+ at| in|caller is) (?P<where>[A-Za-z_][\w.]*)\+0x(?!0/)")
 _FRAME = re.compile(
-    r"^(?:\[[0-9a-f<>]+\] )*(?:\([^)]*\) )?(?P<unsure>\? )?\.?(?P<where>[A-Za-z_][\w.]*)\+0x")
+    r"^(?:\[[0-9a-f<>]+\] )*(?:\([^)]*\) )?(?P<unsure>\? )?\.?"
+    r"(?P<where>[A-Za-z_][\w.]*)\+0x(?!0/)")
 
 # Frames that a stack shows whatever the cause: the scheduler, the dump itself, the entry code.
 _PLUMBING = re.compile(
