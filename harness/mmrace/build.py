@@ -64,7 +64,7 @@ def _build_module(kernel: Kernel, home: Path, sparse: bool) -> None:
     for part in MODULE_SOURCES:
         shutil.copytree(TREE / part, work / part)
     command: list[str | Path] = [
-        "chroot", root.home, "make", "-C", root.kdir, f"M={inside}/module",
+        *root.enter(), "make", "-C", root.kdir, f"M={inside}/module",
         "MMRACE_WERROR=1", f"-j{os.cpu_count() or 1}"]
     if arch.name != buildroot.HOST_ARCH:
         host = config.arch(buildroot.HOST_ARCH)
@@ -73,8 +73,12 @@ def _build_module(kernel: Kernel, home: Path, sparse: bool) -> None:
     if sparse:
         command += ["C=2", "CF=-Wsparse-error"]
     log = cache_dir() / "logs" / f"module-{kernel.suite}-{kernel.arch}.log"
+    what = f"building mmrace.ko for {kernel.id} {kernel.version} {kernel.arch}"
     tools.run([*command, "modules"], env={"LC_ALL": "C.UTF-8"}, log=log, error=BuildError,
-              what=f"building mmrace.ko for {kernel.id} {kernel.version} {kernel.arch}")
+              what=what)
+    # kbuild only warns when it cannot run the checker that it was asked for.
+    if sparse and "sparse is not available" in log.read_text():
+        raise BuildError(f"{what}: sparse did not run (all of it: {log})")
     with new_directory(home) as target:
         shutil.copy(work / "module/mmrace.ko", target / "mmrace.ko")
     shutil.rmtree(work, ignore_errors=True)

@@ -13,7 +13,7 @@ PACKAGE_OF = {
     "apt-cache": "apt", "apt-config": "apt", "apt-get": "apt", "cpio": "cpio",
     "depmod": "kmod", "dpkg-deb": "dpkg", "gcc": "gcc",
     "make": "make", "mke2fs": "e2fsprogs", "mmdebstrap": "mmdebstrap", "modprobe": "kmod",
-    "tar": "tar", "zstd": "zstd",
+    "tar": "tar", "unshare": "util-linux", "zstd": "zstd",
 }
 
 
