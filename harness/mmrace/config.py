@@ -73,6 +73,7 @@ class Arch:
     gnu: str
     qemu_binary: str
     qemu_package: str
+    qemu_suite: str
     qemu_args: tuple[str, ...]
     console: str
     image: str
@@ -120,7 +121,8 @@ def arch(name: str) -> Arch:
         name=name, debian=record.text("debian"), meta_image=record.text("meta_image"),
         meta_headers=record.text("meta_headers"), kernel_arch=record.text("kernel_arch"),
         gnu=record.text("gnu"), qemu_binary=qemu.text("binary"),
-        qemu_package=qemu.text("package"), qemu_args=tuple(qemu.texts("args")),
+        qemu_package=qemu.text("package"), qemu_suite=qemu.text("suite", ""),
+        qemu_args=tuple(qemu.texts("args")),
         console=qemu.text("console"), image=qemu.text("image"), bus=qemu.text("bus"),
         modules=tuple(qemu.texts("modules")))
 

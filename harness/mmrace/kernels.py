@@ -90,9 +90,11 @@ def newest_release(suite: Suite, arch: Arch) -> tuple[str, list[str]]:
     if image is None:
         raise InfraError(f"{arch.meta_image} of {suite.name} depends on no linux-image package")
     release = image.removeprefix("linux-image-")
-    # Since 7.x Debian splits the image: linux-binary-* has it, linux-modules-* the modules.
+    # Since 7.x Debian splits the image: linux-binary-* has it, linux-modules-* the modules, and
+    # linux-base-RELEASE the list of what is built in.
     parts = [dep for dep in suite.depends(image)
-             if dep in (f"linux-binary-{release}", f"linux-modules-{release}")]
+             if dep in (f"linux-binary-{release}", f"linux-modules-{release}",
+                        f"linux-base-{release}")]
     return release, parts or [image]
 
 
@@ -125,6 +127,8 @@ def _assemble(suite: Suite, arch: Arch, release: str, packages: list[str], home:
         (work / "image").write_bytes(vmlinux.extract(image) if arch.image == "vmlinux" else image)
         (work / "lib/modules").mkdir(parents=True)
         trees[0].rename(work / "lib/modules" / release)
+        for other in trees[1:]:
+            tools.run(["cp", "-a", f"{other}/.", work / "lib/modules" / release])
         tools.run(["rm", "-rf", unpacked, work / "debs"])
         tools.run(["depmod", "-b", work, release], what=f"depmod for {release}")
         version = suite.version(packages[0])

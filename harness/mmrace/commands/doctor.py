@@ -58,13 +58,14 @@ def _host() -> Iterator[tuple[bool, str]]:
 def _arch(name: str) -> tuple[bool, str]:
     arch = config.arch(name)
     missing = []
-    if not _has(arch.qemu_binary):
+    if not arch.qemu_suite and not _has(arch.qemu_binary):
         missing.append(arch.qemu_package)
     if name != os.uname().machine and not _has(f"{arch.gnu}-gcc"):
         missing.append(f"gcc-{arch.gnu.replace('_', '-')}")
     if missing:
         return False, f"guests of {name}: no; apt-get install {' '.join(missing)}"
-    return True, f"guests of {name}: yes, emulated (TCG)"
+    source = f", QEMU of {arch.qemu_suite} from the archive" if arch.qemu_suite else ""
+    return True, f"guests of {name}: yes, emulated (TCG){source}"
 
 
 def _local() -> tuple[bool, str]:

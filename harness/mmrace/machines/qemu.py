@@ -10,7 +10,7 @@ import time
 from pathlib import Path
 from typing import Any
 
-from mmrace import config, tools
+from mmrace import config, emulator, tools
 from mmrace.config import Arch, Variant
 from mmrace.errors import InfraError
 from mmrace.kernels import Kernel
@@ -29,7 +29,7 @@ def command_line(arch: Arch, variant: Variant, kernel: Kernel, initrd: Path, run
     append = " ".join(filter(None, [f"console={arch.console}", COMMON_APPEND, variant.append]))
     serial = f"virtio-serial-{arch.bus}"
     return [
-        tools.need(arch.qemu_binary, arch.qemu_package), *arch.qemu_args,
+        *emulator.command(arch), *arch.qemu_args,
         "-accel", "tcg,thread=multi", "-smp", str(variant.vcpus),
         "-m", f"{variant.memory_mib}M", "-nodefaults", "-no-user-config", "-display", "none",
         "-nic", "none", "-no-reboot", "-kernel", str(kernel.image), "-initrd", str(initrd),
@@ -65,11 +65,7 @@ class QemuMachine:
         """The part of a cell's record that names the machine."""
         return {"kind": "qemu", "accel": "tcg,thread=multi", "variant": self.variant.name,
                 "vcpus": self.variant.vcpus, "memory_mib": self.variant.memory_mib,
-                "qemu": self._version()}
-
-    def _version(self) -> str:
-        first = tools.run([self._arch.qemu_binary, "--version"]).splitlines()[0]
-        return first.removeprefix("QEMU emulator version ")
+                "qemu": emulator.version(self._arch)}
 
     def __enter__(self) -> "QemuMachine":
         self.run.mkdir(parents=True, exist_ok=True)
