@@ -68,9 +68,10 @@ def _create(suite: Suite, compiler: str, headers: list[str], home: Path) -> None
 
 
 # The kernel asks scripts/checker-valid.sh whether C=2 can work (Makefile of 7.2), and Debian's
-# headers leave it out. The same question, asked here: can the checker read a file with these flags?
+# headers leave it out. The same question, asked here: can the checker read a file so?
 CHECKER_VALID = """#!/bin/sh
-file=$(mktemp --suffix=.c) && echo 'extern int x;' > "$file" && "$@" "$file" > /dev/null 2>&1 && echo 1
+file=$(mktemp --suffix=.c) && echo 'extern int x;' > "$file"
+"$@" "$file" > /dev/null 2>&1 && echo 1
 rm -f "$file"
 """
 

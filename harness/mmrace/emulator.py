@@ -43,7 +43,9 @@ def command(arch: Arch) -> tuple[str, ...]:
     base = cache_dir() / "emulators"
     with locked(base / "lock"):
         suite.update()
-        home = base / f"{arch.qemu_package}-{arch.qemu_suite}-{suite.version(arch.qemu_package)}"
+        # Without an epoch's colon, which would end an entry of the library path.
+        release = suite.version(arch.qemu_package).replace(":", "_")
+        home = base / f"{arch.qemu_package}-{arch.qemu_suite}-{release}"
         if not home.exists():
             _fetch(suite, arch.qemu_package, home)
     loader = next(iter(sorted((home / "usr/lib64").glob("ld-linux-*.so.*"))), None)
