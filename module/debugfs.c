@@ -131,7 +131,7 @@ static int probes_show(struct seq_file *m, void *v)
 
 		seq_printf(m, "%s %s %s ", probe->name, probe->group,
 			   states[probe->state]);
-		mmr_probe_symbols(m, probe);
+		mmr_sites_show(m, probe->site, probe->nr_sites);
 		seq_printf(m, " %llu %lu %s %s\n", mmr_probe_hits(i),
 			   mmr_probe_missed(probe),
 			   probe->has_window ? "yes" : "no", probe->reason);
@@ -228,6 +228,19 @@ static int seed_request(char *request)
 }
 MMR_FOPS_RW(seed);
 
+static int plants_show(struct seq_file *m, void *v)
+{
+	head(m, "plants");
+	mmr_plants_show(m);
+	return 0;
+}
+
+static int plants_request(char *request)
+{
+	return mmr_plants_set(request);
+}
+MMR_FOPS_RW(plants);
+
 int mmr_debugfs_init(void)
 {
 	struct dentry *hists;
@@ -242,6 +255,7 @@ int mmr_debugfs_init(void)
 	debugfs_create_file("target", 0644, dir, NULL, &target_fops);
 	debugfs_create_file("windows", 0644, dir, NULL, &windows_fops);
 	debugfs_create_file("seed", 0644, dir, NULL, &seed_fops);
+	debugfs_create_file("plants", 0644, dir, NULL, &plants_fops);
 	hists = debugfs_create_dir("hist", dir);
 	for (i = 0; i < MMR_NR_HISTS; i++)
 		debugfs_create_file(mmr_hist_names[i], 0444, hists, (void *)i,

@@ -20,9 +20,12 @@ static int __init mmrace_init(void)
 	err = mmr_target_init();
 	if (err)
 		goto err_window;
-	err = mmr_probes_init();
+	err = mmr_plants_init();
 	if (err)
 		goto err_target;
+	err = mmr_probes_init();
+	if (err)
+		goto err_plants;
 	err = mmr_debugfs_init();
 	if (err)
 		goto err_probes;
@@ -30,6 +33,8 @@ static int __init mmrace_init(void)
 
 err_probes:
 	mmr_probes_exit();
+err_plants:
+	mmr_plants_exit();
 err_target:
 	mmr_target_exit();
 err_window:
@@ -46,6 +51,7 @@ static void __exit mmrace_exit(void)
 {
 	mmr_debugfs_exit();
 	mmr_probes_exit();
+	mmr_plants_exit();
 	mmr_target_exit();
 	mmr_window_exit();
 	mmr_hist_exit();

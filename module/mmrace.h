@@ -38,7 +38,9 @@ enum mmr_role {
 	MMR_ADDR,
 	MMR_END,
 	MMR_PTEP,
+	MMR_PTE,
 	MMR_DELAY,
+	MMR_BATCH,
 	MMR_NR_ROLES,
 };
 
@@ -46,11 +48,13 @@ enum mmr_role {
 #define MMR_NO_ARG	0xff
 
 struct mmr_probe;
+struct mmr_plant;
 
 /* One address of the kernel's; there is never a second probe of ours on it. */
 struct mmr_site {
 	struct kretprobe	rp;	/* rp.kp alone when nothing watches the return */
-	struct mmr_probe	*probe;
+	struct mmr_probe	*probe;	/* whose it is: a probe's */
+	struct mmr_plant	*plant;	/* or a plant's */
 	char			symbol[64];
 	u8			arg[MMR_NR_ROLES];
 	bool			armed;
@@ -97,7 +101,15 @@ void mmr_probes_exit(void);
 void mmr_probes_reset(void);
 int mmr_probes_switch(const char *what, bool on);
 unsigned long mmr_probe_missed(const struct mmr_probe *probe);
-void mmr_probe_symbols(struct seq_file *m, const struct mmr_probe *probe);
+
+typedef int (*mmr_register_fn)(struct mmr_site *site, void *owner);
+unsigned int mmr_sites_register(const char *symbols, struct mmr_site *sites,
+				mmr_register_fn fn, void *owner, int *err);
+void mmr_sites_show(struct seq_file *m, const struct mmr_site *sites,
+		    unsigned int nr);
+int mmr_probes_around(const struct mmr_site *sites, unsigned int nr,
+		      int (*fn)(void *arg), void *arg);
+struct mm_struct *mmr_event_mm(const struct mmr_event *ev);
 
 static __always_inline bool mmr_has_arg(const struct mmr_site *site,
 					enum mmr_role role)
@@ -125,6 +137,17 @@ void mmr_on_tlb_flush_end(struct mmr_site *site, struct mmr_call *call);
 
 /* === Open gathers and the pages they hold: pending.c === */
 
+/* What a gather has to flush; empty when end is 0. */
+struct mmr_gather_range {
+	unsigned long	start;
+	unsigned long	end;
+	unsigned int	freed_tables:1;
+	unsigned int	cleared_ptes:1;
+	unsigned int	cleared_pmds:1;
+	unsigned int	cleared_puds:1;
+	unsigned int	cleared_p4ds:1;
+};
+
 struct mmr_gather {
 	struct task_struct	*owner;		/* claims the slot */
 	struct mm_struct	*mm;
@@ -132,6 +155,9 @@ struct mmr_gather {
 	u64			begin_ns;
 	u64			rmap_ns;	/* first rmap removal since the last flush, or 0 */
 	u64			epoch;		/* one more at each flush: outdates its pages */
+	bool			dirty;		/* found a dirty pte since the last flush */
+	bool			skipped;	/* a plant skips the flush that is on its way */
+	struct mmr_gather_range	range;		/* what a plant put off flushing */
 };
 
 enum mmr_pending_state {
@@ -213,6 +239,28 @@ int mmr_window_set(char *request);
 void mmr_window_show(struct seq_file *m);
 void mmr_window_seed(u64 seed);
 u64 mmr_window_get_seed(void);
+
+/* === Plants: plant.c === */
+
+enum mmr_plant_id {
+#define PLANT(id, ...) MMR_PLANT_##id,
+#include "plants.def"
+#undef PLANT
+	MMR_NR_PLANTS,
+};
+
+/* Returns true when the function is to be skipped. */
+typedef bool (*mmr_plant_fn)(struct mmr_event *ev);
+
+#define PLANT(id, name, act, need, symbols) \
+	bool mmr_plant_##act(struct mmr_event *ev);
+#include "plants.def"
+#undef PLANT
+
+int mmr_plants_init(void);
+void mmr_plants_exit(void);
+int mmr_plants_set(char *request);
+void mmr_plants_show(struct seq_file *m);
 
 /* === What this kernel is like: caps.c === */
 

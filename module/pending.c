@@ -97,6 +97,8 @@ void mmr_gather_open(struct mm_struct *mm, unsigned long tlb)
 	mmr_gather_flushed(gather);
 	gather->mm = mm;
 	gather->tlb = tlb;
+	gather->skipped = false;
+	gather->range.end = 0;
 	gather->begin_ns = ktime_get_mono_fast_ns();
 }
 NOKPROBE_SYMBOL(mmr_gather_open);
@@ -105,6 +107,7 @@ NOKPROBE_SYMBOL(mmr_gather_open);
 void mmr_gather_flushed(struct mmr_gather *gather)
 {
 	gather->rmap_ns = 0;
+	gather->dirty = false;
 	WRITE_ONCE(gather->epoch, gather->epoch + 1);
 }
 NOKPROBE_SYMBOL(mmr_gather_flushed);
@@ -140,6 +143,7 @@ void mmr_pending_add(struct mmr_gather *gather, unsigned long folio)
 {
 	unsigned int i;
 
+	gather->dirty = true;
 	if (own_record(gather, folio))
 		return;
 	for (i = 0; i < PENDING_REACH; i++) {

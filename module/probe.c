@@ -58,7 +58,9 @@ static const char *const role_names[MMR_NR_ROLES] = {
 	[MMR_ADDR]	= "addr",
 	[MMR_END]	= "end",
 	[MMR_PTEP]	= "ptep",
+	[MMR_PTE]	= "pte",
 	[MMR_DELAY]	= "delay",
+	[MMR_BATCH]	= "batch",
 };
 
 /* Serialises every change of a probe's state; handlers never take it. */
@@ -66,7 +68,7 @@ static DEFINE_MUTEX(probes_lock);
 
 /* === Handling a hit === */
 
-static __always_inline struct mm_struct *event_mm(const struct mmr_event *ev)
+struct mm_struct *mmr_event_mm(const struct mmr_event *ev)
 {
 	const struct mmr_site *site = ev->site;
 
@@ -78,6 +80,7 @@ static __always_inline struct mm_struct *event_mm(const struct mmr_event *ev)
 		return ((struct mmu_gather *)mmr_arg(ev, MMR_TLB))->mm;
 	return NULL;
 }
+NOKPROBE_SYMBOL(mmr_event_mm);
 
 /* The delay comes first: what the handler notes is what the function finds. */
 static void handle_entry(struct mmr_event *ev)
@@ -85,7 +88,7 @@ static void handle_entry(struct mmr_event *ev)
 	struct mmr_probe *probe = ev->site->probe;
 	enum mmr_probe_id id = probe - mmr_probes;
 
-	ev->mm = event_mm(ev);
+	ev->mm = mmr_event_mm(ev);
 	ev->tagged = ev->mm ? mmr_target_mm(ev->mm) : mmr_target_current();
 	if (ev->tagged) {
 		mmr_count_hit(id);
@@ -195,13 +198,44 @@ static const char *parse_site(const char *text, struct mmr_site *site)
 	}
 }
 
-static int register_site(struct mmr_probe *probe, struct mmr_site *site)
+/*
+ * Takes the first alternative of which anything registers. Returns how many
+ * @sites it has, and in @err the first failure that is not a missing symbol.
+ */
+unsigned int mmr_sites_register(const char *symbols, struct mmr_site *sites,
+				mmr_register_fn fn, void *owner, int *err)
 {
+	unsigned int nr = 0;
+	int ret;
+
+	*err = 0;
+	for (;;) {
+		if (nr == MMR_MAX_SITES) {
+			*err = -E2BIG;
+			return nr;
+		}
+		symbols = parse_site(symbols, &sites[nr]);
+		if (IS_ERR(symbols)) {
+			*err = PTR_ERR(symbols);
+			return nr;
+		}
+		ret = fn(&sites[nr], owner);
+		if (!ret)
+			nr++;
+		else if (ret != -ENOENT && !*err)
+			*err = ret;
+		if (*symbols != '+' && (*symbols != '|' || nr))
+			return nr;
+		symbols++;
+	}
+}
+
+static int register_site(struct mmr_site *site, void *owner)
+{
+	struct mmr_probe *probe = owner;
 	struct kretprobe *rp = &site->rp;
 	int err;
 
-	/* What a probe leaves behind in its struct makes the next register fail. */
-	memset(rp, 0, sizeof(*rp));
 	site->probe = probe;
 	rp->kp.symbol_name = site->symbol;
 	if (probe->on_return) {
@@ -218,54 +252,29 @@ static int register_site(struct mmr_probe *probe, struct mmr_site *site)
 	return err;
 }
 
-/* The first alternative of which anything registers. */
 static void arm_probe(struct mmr_probe *probe)
 {
-	const char *text = probe->symbols;
-	int err, first_err = 0;
+	int err;
 
-	probe->nr_sites = 0;
-	for (;;) {
-		struct mmr_site *site = &probe->site[probe->nr_sites];
-
-		if (probe->nr_sites == MMR_MAX_SITES) {
-			first_err = -E2BIG;
-			break;
-		}
-		text = parse_site(text, site);
-		if (IS_ERR(text)) {
-			first_err = PTR_ERR(text);
-			break;
-		}
-		err = register_site(probe, site);
-		if (!err)
-			probe->nr_sites++;
-		else if (err != -ENOENT && !first_err)
-			first_err = err;
-		if (*text == '+') {
-			text++;
-			continue;
-		}
-		if (*text != '|' || probe->nr_sites)
-			break;
-		text++;
-	}
+	probe->nr_sites = mmr_sites_register(probe->symbols, probe->site,
+					     register_site, probe, &err);
 	if (probe->nr_sites) {
 		probe->state = MMR_ARMED;
 		strcpy(probe->reason, "-");
-	} else {
-		probe->state = MMR_ABSENT;
-		if (first_err)
-			snprintf(probe->reason, sizeof(probe->reason),
-				 "cannot be probed: error %d", first_err);
-		else
-			strcpy(probe->reason, "this kernel has none of its symbols");
+		return;
 	}
+	probe->state = MMR_ABSENT;
+	if (err)
+		snprintf(probe->reason, sizeof(probe->reason),
+			 "cannot be probed: error %d", err);
+	else
+		strcpy(probe->reason, "this kernel has none of its symbols");
 }
 
+typedef bool (*match_fn)(const struct mmr_probe *probe, const void *what);
+
 /* One grace period for all of them, however many there are. */
-static void disarm_probes(bool (*match)(const struct mmr_probe *, const char *),
-			  const char *what)
+static void disarm_probes(match_fn match, const void *what)
 {
 	static struct kprobe *kps[MMR_NR_PROBES * MMR_MAX_SITES];
 	static struct kretprobe *rps[MMR_NR_PROBES * MMR_MAX_SITES];
@@ -298,8 +307,10 @@ static void disarm_probes(bool (*match)(const struct mmr_probe *, const char *),
 	}
 }
 
-static bool match_name(const struct mmr_probe *probe, const char *what)
+static bool match_name(const struct mmr_probe *probe, const void *arg)
 {
+	const char *what = arg;
+
 	return !strcmp(what, "all") || !strcmp(what, probe->name) ||
 	       !strcmp(what, probe->group);
 }
@@ -321,6 +332,49 @@ int mmr_probes_switch(const char *what, bool on)
 			arm_probe(&mmr_probes[i]);
 	mutex_unlock(&probes_lock);
 	return 0;
+}
+
+struct symbols {
+	const struct mmr_site	*site;
+	unsigned int		nr;
+};
+
+static bool match_symbols(const struct mmr_probe *probe, const void *arg)
+{
+	const struct symbols *symbols = arg;
+	unsigned int i, j;
+
+	for (i = 0; i < probe->nr_sites; i++)
+		for (j = 0; j < symbols->nr; j++)
+			if (!strcmp(probe->site[i].symbol, symbols->site[j].symbol))
+				return true;
+	return false;
+}
+
+/*
+ * Runs @fn while no probe is on the functions of @sites: a probe that changes
+ * registers must be the first at its address, or ftrace keeps the address in
+ * the ops that ignore the change (law above).
+ */
+int mmr_probes_around(const struct mmr_site *sites, unsigned int nr,
+		      int (*fn)(void *arg), void *arg)
+{
+	struct symbols symbols = { sites, nr };
+	bool again[MMR_NR_PROBES];
+	unsigned int i;
+	int err;
+
+	mutex_lock(&probes_lock);
+	for (i = 0; i < MMR_NR_PROBES; i++)
+		again[i] = mmr_probes[i].state == MMR_ARMED &&
+			   match_symbols(&mmr_probes[i], &symbols);
+	disarm_probes(match_symbols, &symbols);
+	err = fn(arg);
+	for (i = 0; i < MMR_NR_PROBES; i++)
+		if (again[i])
+			arm_probe(&mmr_probes[i]);
+	mutex_unlock(&probes_lock);
+	return err;
 }
 
 int mmr_probes_init(void)
@@ -366,12 +420,13 @@ void mmr_probes_reset(void)
 	mutex_unlock(&probes_lock);
 }
 
-void mmr_probe_symbols(struct seq_file *m, const struct mmr_probe *probe)
+void mmr_sites_show(struct seq_file *m, const struct mmr_site *sites,
+		    unsigned int nr)
 {
 	unsigned int i;
 
-	if (!probe->nr_sites)
+	if (!nr)
 		seq_putc(m, '-');
-	for (i = 0; i < probe->nr_sites; i++)
-		seq_printf(m, "%s%s", i ? "+" : "", probe->site[i].symbol);
+	for (i = 0; i < nr; i++)
+		seq_printf(m, "%s%s", i ? "+" : "", sites[i].symbol);
 }

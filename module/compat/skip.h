@@ -1,0 +1,80 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+/*
+ * Changing the course of a probed function from its pre-handler. A probe
+ * that does so needs a post_handler, if an empty one: it keeps the kernel from
+ * optimizing the probe into a jump that ignores the instruction pointer, and
+ * selects the ftrace_ops that honours it (kernel/kprobes.c, 5.10 to 7.2).
+ */
+#ifndef MMRACE_COMPAT_SKIP_H
+#define MMRACE_COMPAT_SKIP_H
+
+#include <linux/ptrace.h>
+
+#include "mmrace.h"
+
+unsigned long mmr_return_zero(void);
+
+/* As if the function had returned at once, with 0. The pre-handler then returns 1. */
+static __always_inline void mmr_skip_function(struct pt_regs *regs)
+{
+#if defined(CONFIG_X86_64)
+	/* ftrace does not take back regs->sp, so a function of ours pops the address. */
+	regs->ip = (unsigned long)mmr_return_zero;
+#elif defined(CONFIG_S390)
+	regs->psw.addr = regs->gprs[14];
+#elif defined(CONFIG_PPC64)
+	regs->gpr[3] = 0;
+	regs_set_return_ip(regs, regs->link);
+#else
+#error "no way to skip a function on this architecture"
+#endif
+}
+
+static __always_inline void mmr_set_argument(struct pt_regs *regs,
+					     unsigned int n, unsigned long value)
+{
+#if defined(CONFIG_X86_64)
+	switch (n) {
+	case 0: regs->di = value; break;
+	case 1: regs->si = value; break;
+	case 2: regs->dx = value; break;
+	case 3: regs->cx = value; break;
+	}
+#elif defined(CONFIG_S390)
+	regs->gprs[2 + n] = value;
+#elif defined(CONFIG_PPC64)
+	regs->gpr[3 + n] = value;
+#endif
+}
+
+/* A batch of ppc64 hash flushes whose flush is skipped must still become empty. */
+static __always_inline void mmr_empty_batch(unsigned long batch)
+{
+#ifdef CONFIG_PPC_BOOK3S_64
+	((struct ppc64_tlb_batch *)batch)->index = 0;
+#endif
+}
+
+/*
+ * ptep_xchg_direct() and _lazy() without the IPTE or IDTE: the old entry goes
+ * where s390x functions return a struct, through the pointer in r2. An mm
+ * with guest storage keys (pgste) has more to exchange and is left alone.
+ */
+static __always_inline bool mmr_exchange_unflushed(struct pt_regs *regs,
+						   struct mm_struct *mm,
+						   pte_t *ptep, unsigned long new)
+{
+#ifdef CONFIG_S390
+#ifdef COMPAT_HAVE_PGSTE
+	if (mm_has_pgste(mm))
+		return false;
+#endif
+	*(pte_t *)regs->gprs[2] = READ_ONCE(*ptep);
+	WRITE_ONCE(*ptep, __pte(new));
+	return true;
+#else
+	return false;
+#endif
+}
+
+#endif /* MMRACE_COMPAT_SKIP_H */

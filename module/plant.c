@@ -1,0 +1,255 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * Bugs put into the running kernel, to prove that a race would detect them.
+ *
+ * Law: only when the module was loaded with allow_plants=1, only for tagged
+ * mms, and only by skipping functions that hold no lock and no count, or by
+ * altering their arguments. While a plant is off it has no probe anywhere.
+ */
+#include <linux/atomic.h>
+#include <linux/err.h>
+#include <linux/kernel.h>
+#include <linux/module.h>
+#include <linux/mutex.h>
+#include <linux/string.h>
+
+#include "compat/skip.h"
+#include "mmrace.h"
+
+static bool allow_plants;
+module_param(allow_plants, bool, 0444);
+MODULE_PARM_DESC(allow_plants, "let bugs be planted into the running kernel");
+
+struct mmr_plant {
+	const char	*name;
+	const char	*symbols;
+	mmr_plant_fn	act;
+	unsigned int	need;
+
+	enum { PLANT_ABSENT, PLANT_OFF, PLANT_ON } state;
+	char		reason[64];
+	atomic64_t	hits;
+	unsigned int	nr_sites;
+	struct mmr_site	site[MMR_MAX_SITES];
+};
+
+#define PLANT(id_, name_, act_, need_, symbols_)	\
+	[MMR_PLANT_##id_] = {				\
+		.name = name_,				\
+		.symbols = symbols_,			\
+		.act = mmr_plant_##act_,		\
+		.need = need_,				\
+	},
+
+static struct mmr_plant plants[MMR_NR_PLANTS] = {
+#include "plants.def"
+};
+
+#undef PLANT
+
+static DEFINE_MUTEX(plants_lock);	/* serialises every change of a state */
+
+/* === In the handler === */
+
+/* Where a skipped function goes on x86. */
+unsigned long noinline mmr_return_zero(void)
+{
+	return 0;
+}
+NOKPROBE_SYMBOL(mmr_return_zero);
+
+static int plant_handler(struct kprobe *kp, struct pt_regs *regs)
+{
+	struct mmr_event ev = {
+		.site = container_of(kp, struct mmr_site, rp.kp),
+		.regs = regs,
+	};
+	struct mmr_plant *plant = ev.site->plant;
+
+	ev.mm = mmr_event_mm(&ev);
+	ev.tagged = ev.mm ? mmr_target_mm(ev.mm) : mmr_target_current();
+	if (!ev.tagged || !plant->act(&ev))
+		return 0;
+	atomic64_inc(&plant->hits);
+	mmr_skip_function(regs);
+	return 1;
+}
+NOKPROBE_SYMBOL(plant_handler);
+
+static void no_post_handler(struct kprobe *kp, struct pt_regs *regs,
+			    unsigned long flags)
+{
+}
+NOKPROBE_SYMBOL(no_post_handler);
+
+/* === Switching === */
+
+static int register_plant(struct mmr_site *site, struct mmr_plant *plant,
+			  unsigned int flags)
+{
+	struct kprobe *kp = &site->rp.kp;
+
+	memset(kp, 0, sizeof(*kp));
+	site->plant = plant;
+	kp->symbol_name = site->symbol;
+	kp->pre_handler = plant_handler;
+	kp->post_handler = no_post_handler;
+	kp->flags = flags;
+	return register_kprobe(kp);
+}
+
+static int register_disabled(struct mmr_site *site, void *owner)
+{
+	return register_plant(site, owner, KPROBE_FLAG_DISABLED);
+}
+
+static void unregister_sites(struct mmr_plant *plant, unsigned int nr)
+{
+	struct kprobe *kps[MMR_MAX_SITES];
+	unsigned int i;
+
+	for (i = 0; i < nr; i++)
+		kps[i] = &plant->site[i].rp.kp;
+	unregister_kprobes(kps, nr);
+}
+
+static int plant_on(void *arg)
+{
+	struct mmr_plant *plant = arg;
+	unsigned int i;
+	int err;
+
+	for (i = 0; i < plant->nr_sites; i++) {
+		err = register_plant(&plant->site[i], plant, 0);
+		if (err) {
+			unregister_sites(plant, i);
+			snprintf(plant->reason, sizeof(plant->reason),
+				 "cannot be planted: error %d", err);
+			return err;
+		}
+	}
+	plant->state = PLANT_ON;
+	return 0;
+}
+
+static int plant_off(void *arg)
+{
+	struct mmr_plant *plant = arg;
+
+	unregister_sites(plant, plant->nr_sites);
+	plant->state = PLANT_OFF;
+	return 0;
+}
+
+static bool shares_a_site(const struct mmr_plant *a, const struct mmr_plant *b)
+{
+	unsigned int i, j;
+
+	for (i = 0; i < a->nr_sites; i++)
+		for (j = 0; j < b->nr_sites; j++)
+			if (!strcmp(a->site[i].symbol, b->site[j].symbol))
+				return true;
+	return false;
+}
+
+static int switch_plant(struct mmr_plant *plant, bool on)
+{
+	unsigned int i;
+
+	if (plant->state == PLANT_ABSENT)
+		return -EINVAL;
+	if (on == (plant->state == PLANT_ON))
+		return 0;
+	/* Two bugs in one function are one too many to judge. */
+	for (i = 0; on && i < MMR_NR_PLANTS; i++)
+		if (plants[i].state == PLANT_ON && shares_a_site(plant, &plants[i]))
+			return -EBUSY;
+	return mmr_probes_around(plant->site, plant->nr_sites,
+				 on ? plant_on : plant_off, plant);
+}
+
+/* Learns what could be planted here, without arming anything. */
+int mmr_plants_init(void)
+{
+	unsigned int i;
+	int err;
+
+	for (i = 0; i < MMR_NR_PLANTS; i++) {
+		struct mmr_plant *plant = &plants[i];
+
+		plant->nr_sites = mmr_sites_register(plant->symbols, plant->site,
+						     register_disabled, plant, &err);
+		unregister_sites(plant, plant->nr_sites);
+		if (plant->nr_sites >= plant->need) {
+			plant->state = PLANT_OFF;
+			strcpy(plant->reason, "-");
+			continue;
+		}
+		plant->nr_sites = 0;
+		if (err)
+			snprintf(plant->reason, sizeof(plant->reason),
+				 "cannot be planted: error %d", err);
+		else
+			strcpy(plant->reason, "this kernel has not all of its symbols");
+	}
+	return 0;
+}
+
+static void all_off(void)
+{
+	unsigned int i;
+
+	for (i = 0; i < MMR_NR_PLANTS; i++)
+		if (plants[i].state == PLANT_ON)
+			switch_plant(&plants[i], false);
+}
+
+/* The probes are disarmed by now and stay so: there is nothing to keep away. */
+void mmr_plants_exit(void)
+{
+	all_off();
+}
+
+int mmr_plants_set(char *request)
+{
+	char *name = strsep(&request, " ");
+	unsigned int i;
+	int err = -EINVAL;
+
+	if (!allow_plants)
+		return -EPERM;
+	mutex_lock(&plants_lock);
+	if (!request && !strcmp(name, "off")) {
+		all_off();
+		err = 0;
+	}
+	for (i = 0; request && i < MMR_NR_PLANTS; i++) {
+		if (strcmp(name, plants[i].name))
+			continue;
+		if (!strcmp(request, "on"))
+			err = switch_plant(&plants[i], true);
+		else if (!strcmp(request, "off"))
+			err = switch_plant(&plants[i], false);
+	}
+	mutex_unlock(&plants_lock);
+	return err;
+}
+
+void mmr_plants_show(struct seq_file *m)
+{
+	static const char *const states[] = {
+		[PLANT_ABSENT]	= "absent",
+		[PLANT_OFF]	= "off",
+		[PLANT_ON]	= "on",
+	};
+	unsigned int i;
+
+	mutex_lock(&plants_lock);
+	for (i = 0; i < MMR_NR_PLANTS; i++) {
+		seq_printf(m, "%s %s ", plants[i].name, states[plants[i].state]);
+		mmr_sites_show(m, plants[i].site, plants[i].nr_sites);
+		seq_printf(m, " %lld %s\n", (long long)atomic64_read(&plants[i].hits),
+			   plants[i].reason);
+	}
+	mutex_unlock(&plants_lock);
+}

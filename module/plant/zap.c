@@ -1,0 +1,100 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * Plants in a zap's TLB flush. They act on gathers that found a dirty page of
+ * a file since their last flush, and never when a whole mm goes away: so what
+ * a stale translation reaches is a page of the page cache.
+ */
+#include "compat/skip.h"
+#include "compat/tlb.h"
+#include "mmrace.h"
+
+static struct mmr_gather *dirty_gather(const struct mmr_event *ev)
+{
+	struct mmr_gather *gather = mmr_gather_of_current();
+
+	if (!gather || !gather->dirty || (ev->mm && ev->mm != gather->mm))
+		return NULL;
+	if (((struct mmu_gather *)gather->tlb)->fullmm)
+		return NULL;
+	return gather;
+}
+NOKPROBE_SYMBOL(dirty_gather);
+
+/* s390 has no flush to skip but the one inside the change of the pte. */
+static bool change_unflushed(struct mmr_event *ev)
+{
+	pte_t *ptep = (pte_t *)mmr_arg(ev, MMR_PTEP);
+	struct mmr_gather *gather = mmr_gather_of_current();
+	pte_t pte = READ_ONCE(*ptep);
+
+	if (!gather || gather->mm != ev->mm || !pte_present(pte) || !pte_dirty(pte))
+		return false;
+	return mmr_exchange_unflushed(ev->regs, ev->mm, ptep, mmr_arg(ev, MMR_PTE));
+}
+NOKPROBE_SYMBOL(change_unflushed);
+
+/* The zap never flushes what it unhooked until here. */
+bool mmr_plant_skip_tlb_zap(struct mmr_event *ev)
+{
+	struct mmr_gather *gather;
+
+	if (mmr_has_arg(ev->site, MMR_PTEP))
+		return change_unflushed(ev);
+	gather = dirty_gather(ev);
+	if (!gather)
+		return false;
+	if (mmr_has_arg(ev->site, MMR_BATCH))
+		mmr_empty_batch(mmr_arg(ev, MMR_BATCH));
+	gather->skipped = true;
+	gather->dirty = false;
+	return true;
+}
+NOKPROBE_SYMBOL(mmr_plant_skip_tlb_zap);
+
+/*
+ * Undoes v6.2, 5df397dec7c4 ("mm: delay page_remove_rmap() until after the
+ * TLB has been flushed"). zap_pte_range() calls (6.12, 7.2), under the page
+ * table lock, the flush and then tlb_flush_rmaps(), and after it unlocked,
+ * tlb_flush_mmu(). Skipping the first and giving the gather its range back
+ * at the second leaves the flush to the third: the rmap goes first, as before
+ * the fix, and no page is freed unflushed.
+ */
+bool mmr_plant_early_rmap(struct mmr_event *ev)
+{
+	struct mmr_gather *gather;
+	struct mmu_gather *tlb;
+
+	if (mmr_has_arg(ev->site, MMR_VMA)) {
+		gather = mmr_gather_of_current();
+		tlb = (struct mmu_gather *)mmr_arg(ev, MMR_TLB);
+		if (gather && gather->range.end && gather->tlb == (unsigned long)tlb) {
+			tlb->start = gather->range.start;
+			tlb->end = gather->range.end;
+			tlb->freed_tables = gather->range.freed_tables;
+			tlb->cleared_ptes = gather->range.cleared_ptes;
+			tlb->cleared_pmds = gather->range.cleared_pmds;
+			tlb->cleared_puds = gather->range.cleared_puds;
+			tlb->cleared_p4ds = gather->range.cleared_p4ds;
+			gather->range.end = 0;
+			/* The flush that follows is this gather's real one. */
+			gather->dirty = false;
+		}
+		return false;
+	}
+	gather = dirty_gather(ev);
+	if (!gather)
+		return false;
+	tlb = (struct mmu_gather *)gather->tlb;
+	gather->range = (struct mmr_gather_range) {
+		.start = tlb->start,
+		.end = tlb->end,
+		.freed_tables = tlb->freed_tables,
+		.cleared_ptes = tlb->cleared_ptes,
+		.cleared_pmds = tlb->cleared_pmds,
+		.cleared_puds = tlb->cleared_puds,
+		.cleared_p4ds = tlb->cleared_p4ds,
+	};
+	gather->skipped = true;
+	return true;
+}
+NOKPROBE_SYMBOL(mmr_plant_early_rmap);
