@@ -3,6 +3,20 @@
 
 from __future__ import annotations
 
-from .terminal import print_summary
+from pathlib import Path
 
-__all__ = ["print_summary"]
+from .terminal import print_changes, print_runs, print_summary
+
+__all__ = ["print_changes", "print_runs", "print_summary", "write_all"]
+
+
+def write_all(run_dir: Path, before: Path | None = None) -> list[Path]:
+    """Write report.html, junit.xml, results.ktap and results.json into RUN_DIR; return their paths.
+
+    The page compares with the run in BEFORE where one is given.  FileNotFoundError if a directory
+    is missing.
+    """
+    from . import html, junit, ktap, results_json
+
+    return [html.write(run_dir, before), junit.write(run_dir), ktap.write(run_dir),
+            results_json.write(run_dir)]

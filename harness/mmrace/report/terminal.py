@@ -5,7 +5,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from rich.console import Console
 from rich.table import Table
@@ -14,6 +14,10 @@ from rich.text import Text
 from .cells import Cell
 from .honesty import notes
 from .verdicts import look, severity
+
+if TYPE_CHECKING:
+    from .compare import Change
+    from .sqlite_index import RunSummary
 
 _WIDE = 120
 """Columns that the table needs; a narrower terminal gets one coloured line a cell instead."""
@@ -127,3 +131,35 @@ def print_summary(records: Sequence[Mapping[str, Any]], console: Console) -> Non
         console.print(
             Text(f"note: {note}", style="dim" if console.is_terminal else ""), soft_wrap=True
         )
+
+
+def print_changes(changes: Iterable[Change], console: Console) -> None:
+    """Print what changed between two runs, one line a cell, and how many stayed the same."""
+    counts: Counter[str] = Counter()
+    for change in changes:
+        counts[change.kind] += 1
+        if change.kind == "same":
+            continue
+        line = Text(f"{change.kind:<7} ")
+        for side, arrow in ((change.before, " -> "), (change.after, "  ")):
+            word = side.verdict if side else "absent"
+            style = look(word).style if side and console.is_terminal else ""
+            line.append(word, style=style).append(arrow)
+        line.append(change.name)
+        console.print(line, soft_wrap=True)
+    same = counts.pop("same", 0)
+    said = ", ".join(f"{many:,} {kind}" for kind, many in counts.items()) or "no change"
+    console.print(Text(f"{said}; {same:,} the same"), soft_wrap=True)
+
+
+def print_runs(summaries: Iterable[RunSummary], console: Console) -> None:
+    """Print a list of runs, one line a run."""
+    for run in summaries:
+        line = Text(f"{run.name}  {run.started or '-'}  {run.cells:,} cells: ")
+        for index, (word, many) in enumerate(run.verdicts):
+            line.append(", " if index else "")
+            line.append(f"{many:,} {word}", style=look(word).style if console.is_terminal else "")
+        if run.unexpected:
+            line.append(f"; {run.unexpected:,} not as expected")
+        line.append(f"  {run.command}")
+        console.print(line, soft_wrap=True)

@@ -13,6 +13,7 @@ _PREFIX = re.compile(
 # name the function in the headline itself.
 _WHERE = (
     re.compile(r"^RIP: [0-9a-f]{4}:(?P<where>[\w.]+)\+0x"),
+    re.compile(r"^RIP:? +(?:[0-9a-f]{4}:)?(?:\[<[0-9a-f]+>\] ?)+(?P<where>[\w.]+)\+0x"),
     re.compile(r"^Krnl PSW : [0-9a-f]+ [0-9a-f]+ \((?P<where>[\w.]+)\+0x"),
     re.compile(r"^NIP \[[0-9a-f]+\] \.?(?P<where>[\w.]+)\+0x"),
 )
@@ -26,12 +27,14 @@ _FRAME = re.compile(
 _PLUMBING = re.compile(
     r"^(?:__)?(?:schedule\w*|dump_stack\w*|show_stack|preempt_schedule\w*|__switch_to\w*|_switch|"
     r"wait_for_c\w+|io_schedule\w*|rwsem_down_\w+|down_(?:read|write)\w*|mutex_lock\w*|"
-    r"panic|oops_end|die|\w*bug_\w*|check_preemption_disabled|debug_smp_processor_id|"
+    r"v?panic|__stack_chk_fail|kernel_stack_overflow|"
+    r"oops_end|die|\w*bug_\w*|check_preemption_disabled|debug_smp_processor_id|"
     r"bad_page\w*|rcu_\w+|sched_\w+|trigger_\w+|nmi_\w+|watchdog\w*|print_\w+|"
     r"kasan_\w+|do_syscall\w*|system_call\w*|ret_from_\w+|asm_\w+|exc_\w+|entry_\w+|"
     r"___might_sleep|__might_resched|call_trace|smp_call_function\w*|save_\w+)$")
 
 _VARIABLE = (
+    (re.compile(r"\+0x[0-9a-f]+/0x[0-9a-f]+"), ""),
     (re.compile(r"\b0x[0-9a-f]+\b"), "#"),
     (re.compile(r"\b[0-9a-f]{40}\b|\b(?=[a-f]*\d)[0-9a-f]{8,}\b"), "#"),
     (re.compile(r"(?:[\w.+~-]*/)+(?=[\w-]+\.[chS]\b)"), ""),
@@ -72,8 +75,10 @@ def _blamed(report: Sequence[str]) -> str:
                 return found.group("where")
     for line in report[1:]:
         found = _FRAME.match(line.strip())
-        if found and not found.group("unsure") and not _PLUMBING.match(found.group("where")):
-            return found.group("where")
+        if found and not found.group("unsure") and "(unreliable)" not in line:
+            function = found.group("where").split(".")[0]
+            if not _PLUMBING.match(function):
+                return function
     return ""
 
 

@@ -19,12 +19,15 @@ function drawMap(cells, open, narrow) {
   if (!cells.length) return hollow($("map"), "No cell matches the filter.");
   const modes = MODES.filter((mode) => cells.some((cell) => cell.mode === mode));
   for (const cell of cells) if (!modes.includes(cell.mode)) modes.push(cell.mode);
+  const version = new Map(cells.map((cell) => [cell.kernel, cell.version ?? ""]));
+  const age = (kernel) => version.get(kernel).replace(/\d+/g, (digits) => digits.padStart(6, "0"));
   const columns = [...grouped(cells, (cell) => `${cell.kernel}\n${cell.arch}\n${cell.machine}`)
-    .keys()].sort().map((key) => key.split("\n"));
+    .keys()].map((key) => key.split("\n"))
+    .sort((one, other) => age(one[0]).localeCompare(age(other[0])) || (one.join() < other.join() ? -1 : 1));
   const spans = grouped(columns, ([kernel]) => kernel);
   const head = el("thead", {},
     el("tr", {}, el("th"), ...[...spans].map(([kernel, under]) =>
-      el("th", { colspan: under.length, scope: "colgroup" }, kernel))),
+      el("th", { colspan: under.length, scope: "colgroup" }, kernel, el("small", {}, version.get(kernel))))),
     el("tr", {}, el("th", {}, modes.join(" · ")), ...columns.map(([, arch, machine]) =>
       el("th", { scope: "col" }, arch, el("small", {}, machine)))));
   const body = el("tbody");

@@ -5,6 +5,7 @@
 const HUES = ["#3b82f6", "#e8590c", "#b5359c", "#0ea5a4", "#dc2f45", "#8b5cf6", "#a16207", "#64748b",
   "#be185d", "#0369a1", "#65758b", "#7c3aed"];
 const CURVES = 12;
+const STRIPS = 18;
 
 function tip(node, text) {
   node.addEventListener("pointermove", (event) => {
@@ -43,19 +44,8 @@ function survival(cells) {
   });
 }
 
-function drawFailures(cells, open) {
-  const target = $("ttf");
-  const groups = [...grouped(cells.filter((cell) => cell.mode !== "control"),
-    (cell) => `${cell.race} ${cell.mode} · ${place(cell)}`)]
-    .map(([name, members]) => ({ name, points: survival(members), size: members.length }))
-    .filter((group) => group.points.some((point) => point.failed))
-    .sort((one, other) => other.points.filter((p) => p.failed).length
-      - one.points.filter((p) => p.failed).length || one.points[0].at - other.points[0].at);
-  if (!groups.length) return hollow(target, "No cell of the filter failed in its data oracle.");
-  const shown = groups.slice(0, CURVES);
-  const times = shown.flatMap((group) => group.points.map((point) => point.at));
-  const width = 660, height = 300, left = 42, bottom = 262;
-  const x = logScale(Math.min(...times), Math.max(...times), left, width - 14);
+function failureCurves(groups, x, width) {
+  const height = 262, left = 42, bottom = 236;
   const y = (share) => bottom - share * (bottom - 12);
   const svg = el("svg", { viewBox: `0 0 ${width} ${height}`, role: "img",
     "aria-label": "share of cells that failed, by time" });
@@ -68,7 +58,7 @@ function drawFailures(cells, open) {
       el("text", { x: x.at(tick), y: bottom + 18, "text-anchor": "middle" }, seconds(tick)));
   }
   const key = el("div", { class: "key" });
-  shown.forEach((group, index) => {
+  groups.forEach((group, index) => {
     const hue = HUES[index % HUES.length];
     let path = `M${left},${y(0)}`, share = 0;
     for (const point of group.points) {
@@ -76,21 +66,71 @@ function drawFailures(cells, open) {
       if (point.failed) path += `V${y(point.share).toFixed(1)}`;
       share = point.share;
     }
-    svg.append(el("path", { class: "curve", d: path, stroke: hue }));
-    for (const point of group.points.slice(0, 400)) {
-      const mark = el("circle", { class: "hit", cx: x.at(point.at), cy: y(point.share), r: 4.2,
-        fill: point.failed ? hue : "var(--card)", stroke: hue, "stroke-width": 1.6,
-        onclick: () => open(point.cell) });
-      svg.append(tip(mark, `${group.name}\n${point.failed ? "failed after" : "no failure in"} `
-        + seconds(point.at)));
+    svg.append(tip(el("path", { class: "curve", d: path, stroke: hue }), group.name));
+    for (const point of group.points.filter((one) => !one.failed).slice(0, 400)) {
+      svg.append(el("line", { stroke: hue, "stroke-width": 1.6, x1: x.at(point.at),
+        x2: x.at(point.at), y1: y(point.share) - 4, y2: y(point.share) + 4 }));
     }
     key.append(el("span", { title: group.name }, el("i", { style: `border-color:${hue}` }),
-      `${group.name}  ${Math.round(share * 100)}% of ${group.size}`));
+      `${group.name}  ${Math.round(share * 100)}% of ${group.points.length}`));
   });
-  if (groups.length > CURVES) {
-    key.append(el("span", {}, `and ${groups.length - CURVES} more places: filter to see them`));
+  return [svg, key];
+}
+
+// One row a place: when each of its cells first failed, and fainter when it failed again.
+function failureStrip(groups, x, width, open) {
+  const left = 330, step = 22, height = groups.length * step + 26;
+  const at = (time) => left + (x.at(time) - 42) / (width - 56) * (width - 16 - left);
+  const svg = el("svg", { viewBox: `0 0 ${width} ${height}`, role: "img",
+    "aria-label": "first failures by place" });
+  for (const tick of x.ticks) {
+    svg.append(el("line", { class: "grid", x1: at(tick), x2: at(tick), y1: 0, y2: height - 22 }),
+      el("text", { x: at(tick), y: height - 6, "text-anchor": "middle" }, seconds(tick)));
   }
-  target.replaceChildren(svg, key);
+  groups.forEach((group, row) => {
+    const y = row * step + 11;
+    const label = group.name.length > 50 ? `${group.name.slice(0, 49)}…` : group.name;
+    svg.append(tip(el("text", { class: "name", x: left - 12, y: y + 4, "text-anchor": "end",
+      style: "font-size:10px" }, label), group.name),
+    el("line", { class: "grid", x1: left, x2: width - 16, y1: y, y2: y }));
+    for (const { cell } of group.points) {
+      for (const again of (cell.times || []).filter((time) => time > 0)) {
+        svg.append(el("rect", { x: at(again) - 1, y: y - 5, width: 2, height: 10,
+          fill: colour(cell.verdict), "fill-opacity": .35 }));
+      }
+    }
+    for (const point of group.points) {
+      const hue = colour(point.cell.verdict);
+      svg.append(tip(el("circle", { class: "hit", cx: at(point.at), cy: y, r: 5, stroke: hue,
+        "stroke-width": 1.6, fill: point.failed ? hue : "var(--card)", onclick: () => open(point.cell) }),
+      `${point.cell.name}\n${point.failed ? "failed after" : "no failure in"} ${seconds(point.at)}`));
+    }
+  });
+  return svg;
+}
+
+function drawFailures(cells, open) {
+  const target = $("ttf");
+  const groups = [...grouped(cells.filter((cell) => cell.mode !== "control"),
+    (cell) => `${cell.race} ${cell.mode} · ${place(cell)}`)]
+    .map(([name, members]) => ({ name, points: survival(members) }))
+    .filter((group) => group.points.some((point) => point.failed))
+    .sort((one, other) => one.points[0].at - other.points[0].at);
+  if (!groups.length) return hollow(target, "No cell of the filter failed in its data oracle.");
+  const width = 660;
+  const times = groups.flatMap((group) => group.points.flatMap((point) =>
+    [point.at, ...(point.cell.times || []).filter((time) => time > 0)]));
+  const x = logScale(Math.min(...times), Math.max(...times), 42, width - 14);
+  const failed = (group) => group.points.filter((point) => point.failed).length;
+  const curves = groups.filter((group) => group.points.length > 2)
+    .sort((one, other) => failed(other) - failed(one)).slice(0, CURVES);
+  const nodes = curves.length ? failureCurves(curves, x, width) : [];
+  nodes.push(failureStrip(groups.slice(0, STRIPS), x, width, open));
+  if (groups.length > STRIPS) {
+    nodes.push(el("p", { class: "hint", style: "margin:6px 0 0" },
+      `the ${STRIPS} soonest of ${number(groups.length)} places; filter to see others`));
+  }
+  target.replaceChildren(...nodes);
 }
 
 // Dots of one row each; dots that would cover each other are one dot with a count.
@@ -168,10 +208,10 @@ function drawCounters(cells, open) {
   }
   if (!rows.length) return hollow($("counters"), "No cell of the filter has this counter.");
   rows.sort((one, other) => other.value - one.value);
-  const nodes = [bars(rows.slice(0, BARS), "counter by cell", open)];
+  const nodes = [bars(rows.slice(0, BARS), "counter by cell", open, true)];
   if (rows.length > BARS) {
     nodes.push(el("p", { class: "hint", style: "margin:8px 0 0" },
-      `the highest ${BARS} of ${number(rows.length)} cells; filter to see others`));
+      `logarithmic; the highest ${BARS} of ${number(rows.length)} cells; filter to see others`));
   }
   $("counters").replaceChildren(...nodes);
 }
