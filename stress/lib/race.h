@@ -145,6 +145,12 @@ size_t race_page_size(void);
 size_t race_pmd_size(void);
 /* CPUs that the program may use. */
 unsigned int race_cpus(void);
+/*
+ * Stores that a CPU of this machine may complete through a translation after
+ * the invalidation has been reported as done; 0 on every real one. An
+ * oracle must not blame the kernel for so few.
+ */
+unsigned int race_late_stores(void);
 /* Pins the caller to the n-th allowed CPU, counted modulo their number. */
 void race_pin(unsigned int n);
 uint64_t race_now_ns(void);

@@ -6,6 +6,7 @@
 #include <limits.h>
 #include <linux/futex.h>
 #include <sched.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
@@ -42,6 +43,34 @@ size_t race_pmd_size(void)
 		size = strtoul(text, NULL, 10);
 	/* A page of eight-byte entries maps this much on most architectures. */
 	return size ? size : race_page_size() / 8 * race_page_size();
+}
+
+unsigned int race_late_stores(void)
+{
+	static int late = -1;
+	char *entry = NULL;
+	size_t room = 0;
+	FILE *f;
+
+	if (late >= 0)
+		return late;
+	late = 0;
+	/*
+	 * QEMU emulates ppc64's tlbie by work queued to the other CPUs and its
+	 * ptesync does not wait for them: each finishes the translation block that it is in,
+	 * and the block of a loop holds one pass of it. With KVM, which has the
+	 * hypervisor node, the hardware does the work.
+	 */
+	if (!access("/proc/device-tree/hypervisor", F_OK))
+		return late;
+	f = fopen("/proc/cpuinfo", "re");
+	while (f && getline(&entry, &room, f) > 0)
+		if (strstr(entry, "pSeries (emulated by qemu)"))
+			late = 1;
+	free(entry);
+	if (f)
+		fclose(f);
+	return late;
 }
 
 static int allowed(cpu_set_t *set)
