@@ -55,7 +55,7 @@ def choose(state: State, avoid: frozenset[int] = frozenset()) -> Choice | None:
     probabilities = state.probabilities()
     side = state.failing_mass(probabilities)
     nodes = state.partition.nodes
-    fresh = belief.mu[:, None] * _weights(state)
+    fresh = belief.mu[:, None] * model.weights
     spread = np.array(
         [belief.mu[:, None] * state.rows(column)[1] for column in range(len(nodes))]
     ).reshape(len(nodes), -1)
@@ -69,11 +69,6 @@ def choose(state: State, avoid: frozenset[int] = frozenset()) -> Choice | None:
     starts = model.batch_start.astype(np.int64)
     gains = np.add.reduceat(information(column_side, columns, sound), starts, axis=0)
     return _best(state, side, gains[:, : len(nodes)], gains[:, len(nodes):], avoid)
-
-
-def _weights(state: State) -> FloatArray:
-    weights = np.array(state.model.prior.weights)
-    return np.asarray(weights / weights.sum())[None, :]
 
 
 def _best(

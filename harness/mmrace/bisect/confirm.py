@@ -15,7 +15,7 @@ from dataclasses import dataclass
 
 from mmrace.bisect.state import Confirmation, State
 from mmrace.bisect.stop import (
-    Suspect, failing_witnesses, low_rate, noise, sound_witnesses,
+    Suspect, failing_witnesses, noise, sound_witnesses,
 )
 
 MOST = 400
@@ -78,7 +78,7 @@ def expected_rate(state: State, node: int) -> float:
 def plan(state: State, group: Suspect) -> tuple[int, ...]:
     """The nodes to try, in random order: equal numbers of each of both sides."""
     failing, sound = _sides(state, group)
-    rate = (expected_rate(state, failing[0]) + low_rate(state, failing[0])) / 2
+    rate = expected_rate(state, failing[0])
     base = min(noise(state), rate / 2)
     wanted = state.settings
     size = size_for(

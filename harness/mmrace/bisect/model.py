@@ -3,12 +3,14 @@
 
 A commit on the failing side fails a trial with probability mu * m.  mu is common
 to all commits and unknown (a grid, even in log mu); m is drawn once for each
-commit, because a bug's rate drifts as the code around it changes.  A commit on
+commit, because a bug's rate drifts as the code around it changes.  Whether rates
+drift at all is one more unknown: every mu of the grid comes twice, with the
+weights `Prior.steady` and `Prior.drifting` for m.  A commit on
 the sound side fails with the common probability q (a grid): the noise that looks
 like the bug.  q is at most half of mu: a change must at least double the rate.
 
 Trials of one commit share its m, so a commit's evidence saturates: a hundred
-clean boots of one commit never prove more than `Prior.weights[-1]` allows.  That
+clean boots of one commit prove little more than the weight of a small m.  That
 is what keeps the posterior honest when trials are correlated or rates drift.
 """
 
@@ -31,8 +33,16 @@ class Prior:
 
     none: float = 0.2
     """Probability that nothing changed between the ends."""
-    multipliers: tuple[float, ...] = (1.0, 1 / 3, 1 / 10, 1 / 50)
-    weights: tuple[float, ...] = (0.60, 0.28, 0.10, 0.02)
+    multipliers: tuple[float, ...] = (1.0, 0.5, 0.25, 0.12, 0.03)
+    steady: tuple[float, ...] = (0.93, 0.03, 0.02, 0.015, 0.005)
+    drifting: tuple[float, ...] = (0.26, 0.27, 0.24, 0.20, 0.03)
+    """The multipliers' weights where rates hardly drift and where they do; which of the
+    two it is holds for all commits and is learned from them."""
+    drift: float = 0.5
+    """Probability of `drifting`."""
+    ends: tuple[float, ...] = (0.60, 0.25, 0.15, 0.0, 0.0)
+    """The multipliers' weights at the two ends when nothing changed between them: a rate
+    that falls below a quarter from one end to the other is a change, whatever its cause."""
     mu_low: float = 0.012
     mu_high: float = 0.95
     mu_points: int = 16
@@ -58,20 +68,25 @@ class Model:
 
     def __init__(self, prior: Prior | None = None) -> None:
         self.prior = prior = prior or Prior()
-        self.mu = np.exp(
-            np.linspace(math.log(prior.mu_low), math.log(prior.mu_high), prior.mu_points)
+        points = np.linspace(math.log(prior.mu_low), math.log(prior.mu_high), prior.mu_points)
+        self.mu = np.exp(np.concatenate([points, points]))
+        self.weights = np.repeat(
+            np.array([prior.steady, prior.drifting]), prior.mu_points, axis=0
         )
         self.q = np.array(prior.q_points)
         q_mass = (1 - prior.q_wide_weight) * beta_cells(self.q, *prior.q_beta)
         q_mass += prior.q_wide_weight * beta_cells(self.q, *prior.q_wide)
         cell_q, cell_mu = np.nonzero(self.q[:, None] <= self.mu[None, :] / 2)
         self.cell_q, self.cell_mu = cell_q, cell_mu
-        mass = q_mass[cell_q] / len(self.mu)
+        regime = np.where(cell_mu < prior.mu_points, 1 - prior.drift, prior.drift)
+        mass = q_mass[cell_q] * regime
         self.log_cell = np.log(mass / mass.sum())
         rates = self.mu[:, None] * np.array(prior.multipliers)[None, :]
         self.rates = rates
         self._log_rate, self._log_clean = np.log(rates), np.log1p(-rates)
-        self._log_weight = np.log(np.array(prior.weights) / sum(prior.weights))
+        self._log_weight = np.log(self.weights)
+        with np.errstate(divide="ignore"):
+            self._log_end_weight = np.log(np.array(prior.ends))
         self._log_q, self._log_q_clean = np.log(self.q), np.log1p(-self.q)
         self._failing: dict[tuple[float, float], tuple[FloatArray, FloatArray]] = {}
         self._sound: dict[tuple[float, float], FloatArray] = {}
@@ -104,6 +119,12 @@ class Model:
             if len(self._failing) < 200_000:
                 self._failing[key] = found
         return found
+
+    def end(self, fails: float, passes: float) -> FloatArray:
+        """Of an end, when nothing changed and the failure is on both: log likelihood by mu."""
+        cells = self._log_end_weight + fails * self._log_rate + passes * self._log_clean
+        top = cells.max(axis=1)
+        return np.asarray(top + np.log(np.exp(cells - top[:, None]).sum(axis=1)))
 
     def sound(self, fails: float, passes: float) -> FloatArray:
         """Of a sound-side commit: log likelihood by q."""
@@ -158,12 +179,14 @@ def believe(
     failing: BoolArray,
     log_failing: FloatArray,
     log_sound: FloatArray,
+    log_ends: FloatArray,
     class_prior: FloatArray,
 ) -> Belief:
     """Posterior of the classes.
 
     `failing[k, t]`: tested node t is on the failing side when the change is in
-    class k; `log_failing[t, mu]`, `log_sound[t, q]` are the nodes' likelihoods;
+    class k; `log_failing[t, mu]`, `log_sound[t, q]` are the nodes' likelihoods, and
+    `log_ends[2, mu]` those of the first two nodes, the ends, if nothing changed;
     `class_prior` sums to 1 over the classes.  All in log space: 10^5 candidates
     and thousands of trials neither under- nor overflow.
     """
@@ -173,6 +196,7 @@ def believe(
         [failing, np.ones((1, tested)), np.zeros((1, tested))], axis=0, dtype=np.float64
     )
     by_mu = side @ log_failing
+    by_mu[len(failing)] += log_ends.sum(axis=0) - log_failing[:2].sum(axis=0)
     by_q = log_sound.sum(axis=0) - side @ log_sound
     joint = by_q[:, model.cell_q] + by_mu[:, model.cell_mu] + model.log_cell
     top = joint.max(axis=1)

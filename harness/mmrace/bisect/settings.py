@@ -67,7 +67,7 @@ class Settings:
     """The gate may spend this share of the budget."""
     gate_trials: int = 1200
     confirm: bool = True
-    confirm_power: float = 0.9
+    confirm_power: float = 0.8
     confirm_level: float = 0.05
     confirm_rounds: int = 3
     seed: int = 1

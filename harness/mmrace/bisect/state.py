@@ -253,6 +253,7 @@ class State:
                 failing,
                 np.array([self.rows(column)[0] for column in range(len(nodes))]),
                 np.array([self.model.sound(tally.fails, tally.passes) for tally in tallies]),
+                np.array([self.model.end(tally.fails, tally.passes) for tally in tallies[:2]]),
                 self.class_prior(),
             )
         return self._belief

@@ -4,7 +4,8 @@
 A high posterior alone is not enough.  Whoever is told a commit wants to see it
 fail and its parents not fail, so both are demanded: at least MIN_FAILS failures
 at the suspect, and at every parent so many clean trials that a rate as low as
-the suspect's lower bound would have shown itself.
+the suspect's lower bound would have shown itself.  A parent that fails at times
+is only sound if the sound end fails as often, so that end is then tried as well.
 """
 
 from __future__ import annotations
@@ -20,6 +21,9 @@ from mmrace.bisect.state import State
 MIN_FAILS = 2
 RATE_QUANTILE = 0.1
 """The suspect's rate is taken at this quantile of its posterior."""
+ALIKE, MOST_ALIKE = 5, 300
+"""When a parent failed, the sound end is tried until it would have failed ALIKE times at
+the parent's rate, but no more than MOST_ALIKE times."""
 LONGEST_PROOF = 64
 """Trials asked for at once while evidence is missing."""
 
@@ -117,6 +121,7 @@ def missing(state: State, group: Suspect) -> tuple[int, int] | None:
     before = sound_witnesses(state, group.nodes)
     if not state.failing_after:
         witnesses, before = before, witnesses
+    sound_end = OLD if state.failing_after else state.graph.new
     base = noise(state)
     worst = max((low_rate(state, node) for node in witnesses), default=0.0)
     rate = max(worst, base * 1.5, float(state.model.rates.min()))
@@ -129,6 +134,11 @@ def missing(state: State, group: Suspect) -> tuple[int, int] | None:
         tally = state.tally(node)
         proof = tally.passes * clean - tally.fails * dirty
         want = math.log(2 / state.settings.alpha)
+        if tally.fails:
+            like = min(MOST_ALIKE, math.ceil(ALIKE * tally.trials / tally.fails))
+            tried = state.tally(sound_end).trials
+            if tried < like:
+                return sound_end, min(LONGEST_PROOF, like - tried)
         if proof < want:
             return node, max(1, min(LONGEST_PROOF, math.ceil((want - proof) / clean)))
     return None
