@@ -68,7 +68,7 @@ def test_what_was_seen_decides(changes: dict[str, Any], verdict: Verdict) -> Non
 def test_a_loss_with_a_panic_says_both() -> None:
     seen = clean(failures=2, lost_kind="panic", lost_detail="Kernel panic - not syncing")
     reason = judge(CELL, seen, True)[1]
-    assert "2 of 100" in reason and "Kernel panic" in reason
+    assert "2 times in 100 rounds" in reason and "Kernel panic" in reason
 
 
 def test_missed_probes_are_said() -> None:
