@@ -71,7 +71,8 @@ def _failure(seen: Observation) -> tuple[Verdict, str] | None:
         first = ("" if seen.first_failure_s is None
                  else f", the first after {seen.first_failure_s:.2f} s")
         return (Verdict.RACE,
-                f"the data oracle failed {seen.failures} times in {seen.rounds} rounds{first}{also}")
+                f"the data oracle failed {seen.failures} times in {seen.rounds} rounds"
+                f"{first}{also}")
     if seen.lost_kind in ("panic", "hang"):
         return _lost(seen)
     if seen.splats:

@@ -16,6 +16,7 @@ def write_all(run_dir: Path, before: Path | None = None) -> list[Path]:
     The page compares with the run in BEFORE where one is given.  FileNotFoundError if a directory
     is missing.
     """
+    # Here, because every command prints a table and only this needs a template engine.
     from . import html, junit, ktap, results_json
 
     return [html.write(run_dir, before), junit.write(run_dir), ktap.write(run_dir),

@@ -79,9 +79,9 @@ def test_too_little_exposure_shows_the_minimum() -> None:
 
 
 def test_a_damaged_record_is_shown_and_never_good() -> None:
-    odd = {"verdict": None, "kernel": 7, "machine": [], "exposure": "many"}
-    damaged: dict[str, Any]
-    for damaged in ({}, odd):
+    nothing: dict[str, Any] = {}
+    odd: dict[str, Any] = {"verdict": None, "kernel": 7, "machine": [], "exposure": "many"}
+    for damaged in (nothing, odd):
         cell = Cell(damaged)
         assert cell.verdict == "ERROR" and cell.accel == "unknown"
         assert "ERROR" in printed(damaged)
