@@ -232,7 +232,7 @@ function pane(cell, close) {
     const rows = cell.counters.map(([index, value]) => ({ name: DATA.counters[index], value,
       text: number(value), colour: "var(--accent)" })).sort((a, b) => b.value - a.value);
     parts.push(el("h3", {}, "Counters, logarithmic"),
-      el("div", { class: "plot" }, bars(rows.slice(0, 40), "counters", null, true)));
+      el("div", { class: "plot" }, bars(rows.slice(0, 40), "counters", null, true, 680, 230)));
   }
   if (cell.limits) {
     parts.push(el("h3", {}, "This machine cannot show"),

@@ -79,7 +79,7 @@ function failureCurves(groups, x, width) {
 
 // One row a place: when each of its cells first failed, and fainter when it failed again.
 function failureStrip(groups, x, width, open) {
-  const left = 330, step = 22, height = groups.length * step + 26;
+  const left = 348, step = 22, height = groups.length * step + 26;
   const at = (time) => left + (x.at(time) - 42) / (width - 56) * (width - 16 - left);
   const svg = el("svg", { viewBox: `0 0 ${width} ${height}`, role: "img",
     "aria-label": "first failures by place" });
@@ -89,7 +89,7 @@ function failureStrip(groups, x, width, open) {
   }
   groups.forEach((group, row) => {
     const y = row * step + 11;
-    const label = group.name.length > 50 ? `${group.name.slice(0, 49)}…` : group.name;
+    const label = group.name.length > 56 ? `${group.name.slice(0, 55)}…` : group.name;
     svg.append(tip(el("text", { class: "name", x: left - 12, y: y + 4, "text-anchor": "end",
       style: "font-size:10px" }, label), group.name),
     el("line", { class: "grid", x1: left, x2: width - 16, y1: y, y2: y }));
@@ -174,8 +174,8 @@ function drawExposure(cells, open) {
 }
 
 // Horizontal bars; rows are {name, value, text, colour, cell}. Logarithmic where asked.
-function bars(rows, label, open, log = false) {
-  const width = 1200, left = 430, step = 22, height = rows.length * step + 8;
+function bars(rows, label, open, log = false, width = 1200, left = 430) {
+  const step = 22, height = rows.length * step + 8;
   const top = Math.max(...rows.map((row) => row.value));
   const small = Math.min(...rows.map((row) => row.value).filter((value) => value > 0));
   const span = width - left - 130;
