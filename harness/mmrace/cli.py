@@ -15,6 +15,9 @@ COMMANDS = {
     "list": "mmrace.commands.list",
     "build": "mmrace.commands.build",
     "replay": "mmrace.commands.replay",
+    "bisect": "mmrace.commands.bisect",
+    "report": "mmrace.commands.report",
+    "compare": "mmrace.commands.compare",
     "doctor": "mmrace.commands.doctor",
 }
 

@@ -17,7 +17,7 @@ from mmrace.cell import Cell
 from mmrace.errors import UsageError
 from mmrace.kernels import parse_id
 from mmrace.progress import Progress
-from mmrace.report import print_summary
+from mmrace.report import print_summary, write_all
 from mmrace.session import Session
 from mmrace.store import Run
 
@@ -108,5 +108,8 @@ def run_cells(cells: Sequence[Cell], *, json_output: bool,
                       f"records are in {run.home}", highlight=False, soft_wrap=True)
     if records and not json_output:
         print_summary(records, console)
-    console.print(f"records, logs and counters: {run.home}", highlight=False, soft_wrap=True)
+    if records:
+        write_all(run.home)
+    console.print(f"records, logs, counters, report.html: {run.home}", highlight=False,
+                  soft_wrap=True)
     return records, run.home, complete

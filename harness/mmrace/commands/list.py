@@ -22,9 +22,11 @@ from mmrace.errors import InfraError, UsageError
 from mmrace.kernels import parse_id
 from mmrace.machines.base import MachineLost
 from mmrace.module_view import ModuleView
+from mmrace.paths import runs_dir
 from mmrace.progress import Progress
+from mmrace.report.sqlite_index import Index
 
-HELP = "list races, kernels, machine variants, and what the module has on a kernel"
+HELP = "list races, kernels, machine variants, runs, and what the module has on a kernel"
 EPILOG = """\
 examples:
   ./mmrace list races
@@ -102,9 +104,18 @@ def plants(args: argparse.Namespace) -> list[dict[str, Any]]:
         return module.table("plants")
 
 
+def runs(_: argparse.Namespace) -> list[dict[str, Any]]:
+    """Every run below runs/, from the index."""
+    if not runs_dir().is_dir():
+        return []
+    with Index(runs_dir()) as index:
+        index.refresh()
+        return [asdict(run) for run in index.list_runs()]
+
+
 Lister = Callable[[argparse.Namespace], list[dict[str, Any]]]
 WHAT: dict[str, Lister] = {
-    "races": races, "kernels": kernels, "machines": machines,
+    "races": races, "kernels": kernels, "machines": machines, "runs": runs,
     "probes": probes, "windows": windows, "checkers": checkers, "plants": plants,
 }
 
