@@ -17,7 +17,8 @@ def write_all(run_dir: Path, before: Path | None = None) -> list[Path]:
     is missing.
     """
     # Here, because every command prints a table and only this needs a template engine.
-    from . import html, junit, ktap, results_json
+    from . import html, junit, ktap, results_json, runs
 
-    return [html.write(run_dir, before), junit.write(run_dir), ktap.write(run_dir),
-            results_json.write(run_dir)]
+    run = runs.load(run_dir)
+    baseline = None if before is None else runs.load(before)
+    return [html.save(run, baseline), junit.save(run), ktap.save(run), results_json.save(run)]

@@ -111,7 +111,11 @@ def render(run: runs.Run, before: runs.Run | None = None) -> str:
     )
 
 
+def save(run: runs.Run, before: runs.Run | None = None) -> Path:
+    """Write report.html into the directory of RUN, compared with BEFORE, and return its path."""
+    return files.write(run.home / "report.html", render(run, before))
+
+
 def write(run_dir: Path, before: Path | None = None) -> Path:
     """Write RUN_DIR/report.html, compared with the run in BEFORE if given, and return its path."""
-    baseline = None if before is None else runs.load(before)
-    return files.write(run_dir / "report.html", render(runs.load(run_dir), baseline))
+    return save(runs.load(run_dir), None if before is None else runs.load(before))

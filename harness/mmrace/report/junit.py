@@ -72,8 +72,12 @@ def render(records: Iterable[Mapping[str, Any]], started: str = "") -> str:
     return Xml.tostring(root, encoding="unicode", xml_declaration=True) + "\n"
 
 
+def save(run: runs.Run) -> Path:
+    """Write junit.xml into the directory of RUN and return its path."""
+    return files.write(run.home / "junit.xml",
+                       render(run.records, str(run.meta.get("started") or "")))
+
+
 def write(run_dir: Path) -> Path:
     """Write RUN_DIR/junit.xml and return its path."""
-    run = runs.load(run_dir)
-    return files.write(run_dir / "junit.xml",
-                       render(run.records, str(run.meta.get("started") or "")))
+    return save(runs.load(run_dir))

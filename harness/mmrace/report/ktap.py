@@ -78,6 +78,11 @@ def render(records: Iterable[Mapping[str, Any]]) -> str:
     return "\n".join(out) + "\n"
 
 
+def save(run: runs.Run) -> Path:
+    """Write results.ktap into the directory of RUN and return its path."""
+    return files.write(run.home / "results.ktap", render(run.records))
+
+
 def write(run_dir: Path) -> Path:
     """Write RUN_DIR/results.ktap and return its path."""
-    return files.write(run_dir / "results.ktap", render(runs.load(run_dir).records))
+    return save(runs.load(run_dir))

@@ -31,7 +31,18 @@ def document(run: runs.Run) -> dict[str, Any]:
     }
 
 
+def render(run: runs.Run) -> str:
+    """RUN as JSON with one cell a line, so that two files can be compared line by line."""
+    head = document(run)
+    cells = ",\n".join(json.dumps(record) for record in head.pop("cells"))
+    return f'{json.dumps(head)[:-1]}, "cells": [\n{cells}\n]}}\n'
+
+
+def save(run: runs.Run) -> Path:
+    """Write results.json into the directory of RUN and return its path."""
+    return files.write(run.home / "results.json", render(run))
+
+
 def write(run_dir: Path) -> Path:
     """Write RUN_DIR/results.json and return its path."""
-    return files.write(run_dir / "results.json",
-                       json.dumps(document(runs.load(run_dir)), indent=1) + "\n")
+    return save(runs.load(run_dir))

@@ -56,12 +56,14 @@ def _read(path: Path) -> str:
         return ""
 
 
+def _objects(path: Path) -> Iterator[dict[str, Any] | None]:
+    """One item for each line of an NDJSON file that is not empty: its object, None if broken."""
+    return (_object(line) for line in _read(path).splitlines() if line.strip())
+
+
 def lines(path: Path) -> Iterator[dict[str, Any]]:
     """The JSON objects of an NDJSON file; a missing file is empty, a broken line is left out."""
-    for line in _read(path).splitlines():
-        found = _object(line)
-        if found is not None:
-            yield found
+    return (found for found in _objects(path) if found is not None)
 
 
 def load(run_dir: Path) -> Run:
@@ -72,22 +74,21 @@ def load(run_dir: Path) -> Run:
     meta = _object(_read(run_dir / "run.json"))
     if meta is None:
         damaged.append("run.json")
-    results = run_dir / "results.ndjson"
     records: dict[str, dict[str, Any]] = {}
-    for record in lines(results):
-        records[Cell(record).name] = record
-    whole = sum(1 for line in _read(results).splitlines() if line.strip())
-    if whole != sum(1 for _ in lines(results)):
-        damaged.append("results.ndjson")
+    for record in _objects(run_dir / "results.ndjson"):
+        if record is not None:
+            records[Cell(record).name] = record
+        elif "results.ndjson" not in damaged:
+            damaged.append("results.ndjson")
     for path in sorted(run_dir.glob("cells/*/cell.json")):
         found = _object(_read(path))
         if found is None:
             damaged.append(str(path.relative_to(run_dir)))
         else:
-            records.setdefault(text_name(found, path), found)
+            records.setdefault(_name(found, path), found)
     return Run(run_dir, meta or {}, [Cell(record) for record in records.values()], damaged)
 
 
-def text_name(record: Mapping[str, Any], path: Path) -> str:
+def _name(record: Mapping[str, Any], path: Path) -> str:
     """The name of the cell whose RECORD stood at PATH."""
     return Cell(record).name if record.get("cell") else path.parent.name
