@@ -104,6 +104,9 @@ def _one(rng: random.Random, race: str, mode: str, arch: str, kernel: tuple[str,
                   "probe.gather.begin", "probe.gather.page", "probe.tlb.flush",
                   "probe.rmap.remove", "probe.rmap.mkclean", "probe.mm.exit")}}
     found |= _judged(rng, race, kernel[0], arch, mode)
+    seen = found["exposure"]
+    if found["verdict"] == "PASS" and seen["count"] < seen["min"]:
+        found |= {"verdict": "INCONCLUSIVE", "reason": "too little exposure"}
     if repeat:
         found["cell"] += f".{repeat + 1}"
     return found

@@ -11,6 +11,7 @@ import pytest
 from mmrace import report
 from mmrace.report import junit, ktap, results_json, runs
 from mmrace.report.verdicts import LOOKS
+from mmrace.verdict import Verdict
 
 from . import ktap_rules
 from .report_sample import many, record, write_run
@@ -18,6 +19,12 @@ from .report_sample import many, record, write_run
 OUTCOMES = {"PASS": "pass", "SKIP": "skip", "INCONCLUSIVE": "skip"}
 ELEMENTS = {"PASS": None, "SKIP": "skipped", "INCONCLUSIVE": "skipped", "ERROR": "error",
             "INFRA": "error"}
+
+
+def test_the_words_are_those_of_the_verdicts() -> None:
+    assert set(LOOKS) == set(Verdict)
+    assert {word for word, look in LOOKS.items() if look.family == "fail"} == {
+        word for word in Verdict if word.is_failure}
 
 
 @pytest.mark.parametrize("verdict", LOOKS)
