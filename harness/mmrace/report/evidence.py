@@ -37,9 +37,13 @@ class Evidence:
     histograms: dict[str, list[tuple[int, int, int]]] = field(default_factory=dict)
 
 
-def _log(where: Path) -> tuple[str, list[str]]:
-    """The best log of the kernel's that there is: its name and lines."""
-    for name in ("kmsg.log", "console.log"):
+def _log(where: Path, verdict: str) -> tuple[str, list[str]]:
+    """The best log of the kernel's that there is: its name and lines.
+
+    A machine that was lost said its last words on the console; the agent could not relay them.
+    """
+    lost = verdict in ("PANIC", "HANG", "INFRA")
+    for name in ("console.log", "kmsg.log") if lost else ("kmsg.log", "console.log"):
         try:
             content = (where / name).read_text(encoding="utf-8", errors="replace")
         except OSError:
@@ -56,7 +60,7 @@ def _cut(lines: list[str] | tuple[str, ...]) -> list[str]:
 def _excerpts(where: Path, verdict: str) -> Iterator[Excerpt]:
     if look(verdict).family not in ("fail", "broken"):
         return
-    name, log = _log(where)
+    name, log = _log(where, verdict)
     found = splat.scan(log, context=_TAIL)
     for one in found[:3]:
         yield Excerpt(f"{name}:{one.line + 1} {one.title}", _cut(one.excerpt))

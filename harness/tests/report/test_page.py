@@ -13,6 +13,8 @@ from typing import Any
 
 import pytest
 from mmrace.report import html, results_json, runs
+from mmrace.report.cells import Cell
+from mmrace.report.evidence import collect
 from mmrace.report.verdicts import LOOKS
 
 from .report_sample import many, record, write_run
@@ -52,6 +54,15 @@ def test_a_cell_brings_its_evidence(tmp_path: Path) -> None:
     assert titles == ["race.ndjson, the first failing rounds",
                       "kmsg.log:1 BUG: kernel NULL pointer dereference in unmap_page_range"]
     assert cell["times"][0] == 0.156 and cell["histograms"]["tlb.flush"][0][0] == 256
+
+
+@pytest.mark.parametrize("verdict, name", [("PANIC", "console.log"), ("SPLAT", "kmsg.log")])
+def test_a_lost_machine_is_quoted_from_its_console(tmp_path: Path, verdict: str,
+                                                   name: str) -> None:
+    (tmp_path / "kmsg.log").write_text("WARNING: CPU: 0 PID: 8 at mm/memory.c:7 zap+0x1/0x2\n")
+    (tmp_path / "console.log").write_text("Kernel panic - not syncing: provoked\n")
+    (excerpt,) = collect(tmp_path, Cell(record(verdict=verdict))).excerpts
+    assert excerpt.title.startswith(f"{name}:1 ")
 
 
 def test_only_pass_is_green() -> None:
