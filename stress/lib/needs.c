@@ -30,6 +30,9 @@ static const char *thp_missing(void)
 	if (race_read_file("/sys/kernel/mm/transparent_hugepage/hpage_pmd_size",
 			   text, sizeof(text)))
 		return "needs transparent huge pages: this machine or kernel has none";
+	if (!race_read_file("/sys/kernel/mm/transparent_hugepage/enabled",
+			    text, sizeof(text)) && strstr(text, "[never]"))
+		return "needs transparent huge pages: they are switched off";
 	return NULL;
 }
 
