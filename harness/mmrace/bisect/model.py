@@ -21,7 +21,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from mmrace.bisect.graph import BoolArray, FloatArray
+from mmrace.bisect.graph import BoolArray, FloatArray, IntArray
 
 BATCHES = (1, 2, 8, 32)
 """Numbers of trials that a choice considers."""
@@ -51,7 +51,7 @@ class Prior:
     )
     q_beta: tuple[float, float] = (0.5, 20.0)
     q_wide: tuple[float, float] = (0.5, 3.0)
-    q_wide_weight: float = 0.2
+    q_wide_weight: float = 0.1
     """The good side's noise: mostly Beta(q_beta), with a broad part for a wrong guess."""
 
 
@@ -213,10 +213,15 @@ def believe(
         classes=weight[:-2],
         always=float(weight[-2]),
         never=float(weight[-1]),
-        mu=np.bincount(model.cell_mu, cell, len(model.mu)),
-        q=np.bincount(model.cell_q, cell, len(model.q)),
+        mu=binned(model.cell_mu, cell, len(model.mu)),
+        q=binned(model.cell_q, cell, len(model.q)),
         log_odds=changed - same - math.log((1 - none) / none),
     )
+
+
+def binned(index: IntArray, weight: FloatArray, size: int) -> FloatArray:
+    """Sum of `weight` for each value of `index`."""
+    return np.bincount(index, weight, size).astype(np.float64)
 
 
 def log_sum(values: FloatArray) -> float:

@@ -7,6 +7,8 @@ import html
 import math
 from typing import Any
 
+import numpy as np
+
 from mmrace.bisect import confirm
 from mmrace.bisect.git import bisect_log
 from mmrace.bisect.graph import OLD
@@ -31,7 +33,7 @@ def as_json(state: State, finish: Finish) -> dict[str, Any]:
     """The answer with its evidence.  Rates have 95 % intervals; costs are in the budget's unit."""
     names = state.graph.names
     probabilities = state.probabilities()
-    best = sorted(range(len(names)), key=lambda node: -probabilities[node])[:20]
+    best = np.argsort(-probabilities, kind="stable")[:20].tolist()
     return {
         "schema": SCHEMA,
         "answer": finish.answer.name.lower(),

@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from mmrace.bisect.graph import OLD, FloatArray, Graph, Partition
-from mmrace.bisect.model import Belief, Model, believe
+from mmrace.bisect.model import Belief, Model, believe, binned
 from mmrace.bisect.settings import Built, Kind, Outcome, Settings
 
 MASKED_SHARE = 1 / 3
@@ -261,7 +261,7 @@ class State:
     def class_prior(self) -> FloatArray:
         """Prior mass of each class of candidates."""
         if self._class_prior is None:
-            self._class_prior = np.bincount(
+            self._class_prior = binned(
                 self.partition.class_of, self.prior, len(self.partition.after)
             )
         return self._class_prior

@@ -21,7 +21,7 @@ from mmrace.bisect.state import State
 MIN_FAILS = 2
 RATE_QUANTILE = 0.1
 """The suspect's rate is taken at this quantile of its posterior."""
-ALIKE, MOST_ALIKE = 5, 300
+ALIKE, MOST_ALIKE = 12, 300
 """When a parent failed, the sound end is tried until it would have failed ALIKE times at
 the parent's rate, but no more than MOST_ALIKE times."""
 LONGEST_PROOF = 64
