@@ -185,8 +185,8 @@ class Session:
                  **{f"module-{name}": text for name, text in evidence.items()}}
         self.run.keep(where, files, boot.home.name if boot.machine.console() else None)
         lines = kernel_log if not seen.lost_kind else boot.machine.console().splitlines()
-        seen.splats = [{"kind": found.kind, "title": found.title, "signature": found.signature}
-                       for found in splat.scan(lines)]
+        seen.splats = [{"kind": found.kind, "verdict": found.verdict, "title": found.title,
+                        "signature": found.signature} for found in splat.scan(lines)]
         record = self._record(boot, cell, where, seen, started, pending=False)
         verdict = Verdict(record["verdict"])
         if verdict.is_failure or cell.mode == "control" or self._fresh_boots:

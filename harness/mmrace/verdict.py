@@ -77,7 +77,9 @@ def _failure(seen: Observation) -> tuple[Verdict, str] | None:
         return _lost(seen)
     if seen.splats:
         more = f" and {len(seen.splats) - 1} more" if len(seen.splats) > 1 else ""
-        return Verdict.SPLAT, f"{seen.splats[0]['title']}{more}{also}"
+        worst = next((found for found in seen.splats if found["verdict"] != Verdict.SPLAT),
+                     seen.splats[0])
+        return Verdict(worst["verdict"]), f"{worst['title']}{more}{also}"
     if seen.findings:
         first_finding = seen.findings[0]
         return (Verdict.FINDING,

@@ -1,0 +1,66 @@
+# SPDX-License-Identifier: GPL-2.0
+"""insmod and rmmod, again and again, while a race makes every probe fire: no splat, no leak."""
+
+import os
+import re
+from pathlib import Path
+
+import pytest
+from rich.console import Console
+
+from mmrace import config, splat
+from mmrace.boots import Boot, Preparation, open_boot
+from mmrace.cell import Place
+from mmrace.module_view import DEBUGFS, KO
+from mmrace.progress import Progress
+
+pytestmark = pytest.mark.guest
+
+# MMRACE_LOADS=50 for the long form; a load takes half a second on a quiet machine.
+TIMES = int(os.environ.get("MMRACE_LOADS", "8"))
+
+# What one module load may leave behind at most, in KiB; a leak of one page a load shows.
+SLACK_KIB = 4 * TIMES - 1
+
+
+def slab_kib(boot: Boot) -> int:
+    """Unreclaimable slab memory: what a leaked allocation stays in."""
+    text = boot.agent.read("/proc/meminfo") or ""
+    match = re.search(r"^SUnreclaim:\s+(\d+) kB", text, re.MULTILINE)
+    assert match
+    return int(match.group(1))
+
+
+def cycle(boot: Boot) -> None:
+    """Load, aim at everything, unload."""
+    answer = boot.agent.request("insmod", KO, "")
+    assert answer["ok"], answer["error"]
+    assert boot.agent.write(f"{DEBUGFS}/target", "all") is None
+    assert boot.agent.read(f"{DEBUGFS}/counters")
+    answer = boot.agent.request("rmmod", "mmrace")
+    assert answer["ok"], answer["error"]
+
+
+@pytest.mark.parametrize("kernel", ["debian:bookworm", "debian:trixie"])
+def test_insmod_rmmod_under_load(kernel: str, tmp_path: Path) -> None:
+    place = Place("qemu", kernel, "x86_64", "default")
+    assert config.variant("default", "x86_64").vcpus > 1
+    with open_boot(Preparation(Progress(Console(stderr=True, quiet=True))), place,
+                   tmp_path) as boot:
+        boot.start("")
+        assert boot.module_error is None
+        assert boot.agent.request("rmmod", "mmrace")["ok"]
+        boot.agent.link.send("\t".join([
+            "run", "load", "600", f"{boot.races_dir}/lost-write", "--dir", "/scratch/ext4-brd",
+            "--duration", "600", "--mode", "natural"]))
+        for _ in range(5):
+            cycle(boot)
+        before = slab_kib(boot)
+        for _ in range(TIMES):
+            cycle(boot)
+        grown = slab_kib(boot) - before
+        boot.agent.request("kill", "load")
+        log = [record["text"] for record in boot.agent.kmsg]
+        assert [found.title for found in splat.scan(log)] == []
+        assert grown <= SLACK_KIB, f"{grown} KiB of slab more after {TIMES} loads"
+        print(f"{kernel}: {TIMES} loads, {grown} KiB of unreclaimable slab more")
