@@ -41,6 +41,9 @@ enum mmr_role {
 	MMR_PTE,
 	MMR_DELAY,
 	MMR_BATCH,
+	MMR_VMF,
+	MMR_RANGE,
+	MMR_INFO,
 	MMR_NR_ROLES,
 };
 
@@ -57,6 +60,7 @@ struct mmr_site {
 	struct mmr_plant	*plant;	/* or a plant's */
 	char			symbol[64];
 	u8			arg[MMR_NR_ROLES];
+	kprobe_pre_handler_t	take_return;	/* the kernel's own handler of a kretprobe */
 	bool			armed;
 	unsigned long		missed_base;
 };
@@ -84,6 +88,7 @@ struct mmr_probe {
 	const char		*group;
 	const char		*symbols;
 	bool			has_window;
+	bool			on_demand;	/* not armed until asked for by name */
 	mmr_entry_fn		on_entry;
 	mmr_return_fn		on_return;
 

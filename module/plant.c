@@ -69,7 +69,7 @@ static int plant_handler(struct kprobe *kp, struct pt_regs *regs)
 	ev.mm = mmr_event_mm(&ev);
 	ev.tagged = ev.mm ? mmr_target_mm(ev.mm) : mmr_target_current();
 	if (!ev.tagged || !plant->act(&ev))
-		return 0;
+		return mmr_pass_stray_breakpoint(kp, regs);
 	atomic64_inc(&plant->hits);
 	mmr_skip_function(regs);
 	return 1;

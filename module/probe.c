@@ -14,6 +14,7 @@
 #include <linux/err.h>
 #include <linux/kernel.h>
 #include <linux/mm.h>
+#include <linux/mmu_notifier.h>
 #include <linux/mutex.h>
 #include <linux/slab.h>
 #include <linux/string.h>
@@ -27,12 +28,13 @@
 		.name = name_,						\
 		.group = group_,					\
 		.symbols = symbols_,					\
-		.has_window = window_,					\
+		window_,						\
 		.on_entry = mmr_on_##entry_,				\
 		.on_return = ret_,					\
 	},
-#define WINDOW			true
-#define NO_WINDOW		false
+#define WINDOW			.has_window = true
+#define NO_WINDOW		.has_window = false
+#define ON_DEMAND		.on_demand = true
 #define gather_flush_end	mmr_on_gather_flush_end
 #define gather_finish_end	mmr_on_gather_finish_end
 #define tlb_flush_end		mmr_on_tlb_flush_end
@@ -44,6 +46,7 @@ struct mmr_probe mmr_probes[MMR_NR_PROBES] = {
 #undef PROBE
 #undef WINDOW
 #undef NO_WINDOW
+#undef ON_DEMAND
 #undef gather_flush_end
 #undef gather_finish_end
 #undef tlb_flush_end
@@ -61,6 +64,9 @@ static const char *const role_names[MMR_NR_ROLES] = {
 	[MMR_PTE]	= "pte",
 	[MMR_DELAY]	= "delay",
 	[MMR_BATCH]	= "batch",
+	[MMR_VMF]	= "vmf",
+	[MMR_RANGE]	= "range",
+	[MMR_INFO]	= "info",
 };
 
 /* Serialises every change of a probe's state; handlers never take it. */
@@ -78,6 +84,13 @@ struct mm_struct *mmr_event_mm(const struct mmr_event *ev)
 		return ((struct vm_area_struct *)mmr_arg(ev, MMR_VMA))->vm_mm;
 	if (mmr_has_arg(site, MMR_TLB))
 		return ((struct mmu_gather *)mmr_arg(ev, MMR_TLB))->mm;
+	if (mmr_has_arg(site, MMR_VMF))
+		return ((struct vm_fault *)mmr_arg(ev, MMR_VMF))->vma->vm_mm;
+	if (mmr_has_arg(site, MMR_RANGE))
+		return ((struct mmu_notifier_range *)mmr_arg(ev, MMR_RANGE))->mm;
+	/* x86's struct flush_tlb_info begins with the mm, 5.10 to 7.2. */
+	if (mmr_has_arg(site, MMR_INFO))
+		return *(struct mm_struct **)mmr_arg(ev, MMR_INFO);
 	return NULL;
 }
 NOKPROBE_SYMBOL(mmr_event_mm);
@@ -109,9 +122,17 @@ static int pre_handler(struct kprobe *kp, struct pt_regs *regs)
 	};
 
 	handle_entry(&ev);
-	return 0;
+	return mmr_pass_stray_breakpoint(kp, regs);
 }
 NOKPROBE_SYMBOL(pre_handler);
+
+static int pre_handler_return(struct kprobe *kp, struct pt_regs *regs)
+{
+	struct mmr_site *site = container_of(kp, struct mmr_site, rp.kp);
+
+	return site->take_return(kp, regs) ?: mmr_pass_stray_breakpoint(kp, regs);
+}
+NOKPROBE_SYMBOL(pre_handler_return);
 
 /* Returning 1 gives the instance back: only a target's return is watched. */
 static int entry_handler(struct kretprobe_instance *ri, struct pt_regs *regs)
@@ -243,7 +264,16 @@ static int register_site(struct mmr_site *site, void *owner)
 		rp->handler = return_handler;
 		rp->data_size = sizeof(struct mmr_call);
 		rp->maxactive = 64 + 8 * num_possible_cpus();
+		/* Disabled until our handler stands before the kernel's. */
+		rp->kp.flags = KPROBE_FLAG_DISABLED;
 		err = register_kretprobe(rp);
+		if (!err) {
+			site->take_return = rp->kp.pre_handler;
+			rp->kp.pre_handler = pre_handler_return;
+			err = enable_kretprobe(rp);
+			if (err)
+				unregister_kretprobe(rp);
+		}
 	} else {
 		rp->kp.pre_handler = pre_handler;
 		err = register_kprobe(&rp->kp);
@@ -379,7 +409,19 @@ int mmr_probes_around(const struct mmr_site *sites, unsigned int nr,
 
 int mmr_probes_init(void)
 {
-	return mmr_probes_switch("all", true);
+	unsigned int i;
+
+	mutex_lock(&probes_lock);
+	for (i = 0; i < MMR_NR_PROBES; i++) {
+		if (!mmr_probes[i].on_demand) {
+			arm_probe(&mmr_probes[i]);
+			continue;
+		}
+		mmr_probes[i].state = MMR_DISABLED;
+		strcpy(mmr_probes[i].reason, "armed on demand only");
+	}
+	mutex_unlock(&probes_lock);
+	return 0;
 }
 
 void mmr_probes_exit(void)

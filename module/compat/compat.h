@@ -6,10 +6,15 @@
 #ifndef MMRACE_COMPAT_H
 #define MMRACE_COMPAT_H
 
+#include <linux/irqflags.h>
 #include <linux/kprobes.h>
 #include <linux/mm.h>
 #include <linux/ptrace.h>
 #include <linux/sched.h>
+
+#ifdef CONFIG_X86_64
+#include <asm/ftrace.h>
+#endif
 
 #include "compat_generated.h"
 
@@ -43,6 +48,31 @@ mmr_regs_argument(struct pt_regs *regs, unsigned int n)
 	return regs_get_kernel_argument(regs, n);
 #else
 #error "no way to read a function's arguments on this architecture"
+#endif
+}
+
+/*
+ * A probe on an ftrace site has no copy of the instruction there, yet x86 sends
+ * a stray breakpoint at its address to it and would then go on at address 0
+ * (kprobe_int3_handler(), setup_singlestep(), 5.10 to 7.2). ftrace puts a
+ * breakpoint there for moments while it patches, and an emulator that keeps a
+ * stale translation executes it later still: seen under QEMU 7.2 TCG when
+ * probes came and went under load. Such a hit counts like any other and the
+ * function goes on behind its five bytes of call or nop.
+ *
+ * A breakpoint is recognised by interrupts that only the exception turned off.
+ */
+static __always_inline bool mmr_pass_stray_breakpoint(struct kprobe *kp,
+						      struct pt_regs *regs)
+{
+#ifdef CONFIG_X86_64
+	if (!kprobe_ftrace(kp) || !irqs_disabled() ||
+	    !(regs->flags & X86_EFLAGS_IF))
+		return false;
+	regs->ip = (unsigned long)kp->addr + MCOUNT_INSN_SIZE;
+	return true;
+#else
+	return false;
 #endif
 }
 
