@@ -37,14 +37,12 @@ void finish(enum status status, const char *reason)
 	_exit(exits[status]);
 }
 
-static void end_early(enum status status, const char *fmt, va_list ap)
+static void end_early(enum status status, const char *reason)
 	__attribute__((noreturn));
-static void end_early(enum status status, const char *fmt, va_list ap)
+static void end_early(enum status status, const char *reason)
 {
-	char reason[REASON_MAX];
 	unsigned int none = 0;
 
-	vsnprintf(reason, sizeof(reason), fmt, ap);
 	if (rounds_is_main())
 		finish(status, reason);
 	/* The first to complain is heard, the others wait for the end with it. */
@@ -59,18 +57,24 @@ static void end_early(enum status status, const char *fmt, va_list ap)
 
 void race_skip(const char *fmt, ...)
 {
+	char reason[REASON_MAX];
 	va_list ap;
 
 	va_start(ap, fmt);
-	end_early(STATUS_SKIP, fmt, ap);
+	vsnprintf(reason, sizeof(reason), fmt, ap);
+	va_end(ap);
+	end_early(STATUS_SKIP, reason);
 }
 
 void race_error(const char *fmt, ...)
 {
+	char reason[REASON_MAX];
 	va_list ap;
 
 	va_start(ap, fmt);
-	end_early(STATUS_ERROR, fmt, ap);
+	vsnprintf(reason, sizeof(reason), fmt, ap);
+	va_end(ap);
+	end_early(STATUS_ERROR, reason);
 }
 
 void race_fail(const char *fmt, ...)
