@@ -1,0 +1,168 @@
+# SPDX-License-Identifier: GPL-2.0
+"""The command on a real git history with merges and a flaky test; stop, resume, report."""
+
+import argparse
+import json
+import subprocess
+from pathlib import Path
+
+import pytest
+
+from mmrace.bisect import git
+from mmrace.bisect.cli import add_arguments, main
+from mmrace.bisect.command import kind_of
+from mmrace.bisect.confirm import fisher, power
+from mmrace.bisect.log import LogError, read, replay
+from mmrace.bisect.settings import Kind, Settings
+from mmrace.bisect.state import State
+from mmrace.errors import UsageError
+
+CULPRIT = "the culprit"
+
+FLAKY = """#!/bin/sh
+# Fails in three trials of five where `bug` is there; counts its trials.
+n=$(cat "$COUNT" 2>/dev/null || echo 0); echo $((n + 1)) >"$COUNT"
+test -e mute && exit 125
+test -e bug || exit 0
+case $((n * 7919 % 5)) in 0|1|3) exit 1 ;; esac
+exit 0
+"""
+
+
+def run(tree: Path, *args: str) -> str:
+    identity = ["-c", "user.name=t", "-c", "user.email=t@example.org"]
+    return subprocess.run(
+        ["git", "-C", str(tree), *identity, *args], check=True, capture_output=True, text=True
+    ).stdout.strip()
+
+
+def commit(tree: Path, name: str, *, bug: bool = False, mute: bool = False) -> str:
+    (tree / name.replace(" ", "-")).write_text(name)
+    if bug:
+        (tree / "bug").write_text("x")
+    if mute:
+        (tree / "mute").write_text("x")
+    elif (tree / "mute").exists():
+        (tree / "mute").unlink()
+    run(tree, "add", "-A")
+    run(tree, "commit", "-q", "-m", name)
+    return run(tree, "rev-parse", "HEAD")
+
+
+@pytest.fixture(name="tree")
+def make_tree(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """Two merges; the culprit sits on a side branch; one commit cannot be tried."""
+    tree = tmp_path / "tree"
+    tree.mkdir()
+    run(tree, "init", "-q", "-b", "main")
+    commit(tree, "base")
+    run(tree, "tag", "old")
+    for number in range(4):
+        commit(tree, f"main {number}", mute=number == 2)
+    run(tree, "checkout", "-q", "-b", "side")
+    commit(tree, "side 0")
+    commit(tree, CULPRIT, bug=True)
+    commit(tree, "side 1")
+    run(tree, "checkout", "-q", "main")
+    commit(tree, "main 4")
+    run(tree, "checkout", "-q", "-b", "harmless")
+    commit(tree, "harmless 0")
+    run(tree, "checkout", "-q", "main")
+    commit(tree, "main 5")
+    run(tree, "merge", "-q", "--no-ff", "-m", "merge harmless", "harmless")
+    run(tree, "merge", "-q", "--no-ff", "-m", "merge side", "side")
+    commit(tree, "main 6")
+    (tmp_path / "flaky").write_text(FLAKY)
+    monkeypatch.setenv("COUNT", str(tmp_path / "count"))
+    return tree
+
+
+def bisect(tree: Path, *more: str) -> int:
+    parser = argparse.ArgumentParser()
+    add_arguments(parser)
+    script = tree.parent / "flaky"
+    out = tree.parent / "out"
+    args = ["--tree", str(tree), "--run", f"sh {script}", "--out", str(out), *more]
+    return main(parser.parse_args(args))
+
+
+def test_names_the_culprit_on_a_side_branch(
+    tree: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert bisect(tree, "--good", "old", "--bad", "main", "--json") == 0
+    result = json.loads(capsys.readouterr().out)
+    assert git.subject(tree, result["culprit"]) == CULPRIT
+    assert result["probability"] >= 0.95
+    assert result["confirmations"][-1]["p_value"] <= 0.05
+    out = tree.parent / "out"
+    text = (out / "git-bisect.log").read_text()
+    assert f"# first bad commit: [{result['culprit']}]" in text
+    run(tree, "bisect", "replay", str(out / "git-bisect.log"))
+    assert "<polyline" in (out / "bisect.html").read_text()
+    assert run(tree, "status", "--porcelain") == ""
+
+
+def test_resume_is_replay(tree: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """A log cut in the middle of a line gives the state of its whole lines, and the same name."""
+    assert bisect(tree, "--good", "old", "--bad", "main") == 0
+    path = tree.parent / "out" / "bisect.ndjson"
+    whole = path.read_bytes()
+    with pytest.raises(UsageError, match="--resume"):
+        bisect(tree, "--good", "old", "--bad", "main")
+    cut = len(whole) * 2 // 3
+    path.write_bytes(whole[:cut])
+    graph = git.history(tree, "old", "main")
+    events = replay(path, graph, Settings())
+    state = State(graph)
+    for event in events:
+        state.apply(event)
+    assert len(events) == whole[:cut].count(b"\n") - 1
+    assert bisect(tree, "--good", "old", "--bad", "main", "--resume") == 0
+    assert CULPRIT in git.subject(tree, list(read(path))[-1]["culprit"])
+    assert path.read_bytes().startswith(whole[: whole[:cut].rfind(b"\n") + 1])
+    with pytest.raises(LogError, match="confidence"):
+        replay(path, graph, Settings(confidence=0.9))
+
+
+def test_no_change_and_usage(tree: Path) -> None:
+    assert bisect(tree, "--good", "old", "--bad", "side~2", "--budget", "20s") in (4, 5)
+    with pytest.raises(UsageError):
+        bisect(tree, "--good", "old")
+    with pytest.raises(UsageError, match="merge base"):
+        bisect(tree, "--good", "harmless", "--bad", "side")
+
+
+def test_lost_machines_end_the_search(tree: Path) -> None:
+    (tree.parent / "flaky").write_text("exit 130\n")
+    assert bisect(tree, "--good", "old", "--bad", "main") == 5
+
+
+def test_a_list_of_packages(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    parser = argparse.ArgumentParser()
+    add_arguments(parser)
+    fix = 'case $MMRACE_COMMIT in 6.1|6.6|6.12) exit 1;; esac'
+    args = ["--list", "6.1,6.6,6.12,6.18,7.2", "--find", "fix", "--bad", "6.1", "--good", "7.2",
+            "--run", fix, "--out", str(tmp_path / "out"), "--json"]
+    assert main(parser.parse_args(args)) == 0
+    assert json.loads(capsys.readouterr().out)["culprit"] == "6.18"
+
+
+def test_exit_codes() -> None:
+    kinds = {0: Kind.PASS, 1: Kind.FAIL, 124: Kind.FAIL, 125: Kind.OTHER, 126: Kind.FAIL,
+             128: Kind.INFRA, 255: Kind.INFRA, -9: Kind.INFRA}
+    assert {code: kind_of(code) for code in kinds} == kinds
+
+
+def test_fisher_and_power() -> None:
+    assert fisher(3, 3, 0, 3) == pytest.approx(1 / 20)
+    assert fisher(0, 5, 0, 5) == 1
+    assert power(0.5, 0.001, 30, 0.05) > 0.95 > power(0.05, 0.001, 30, 0.05)
+
+
+def test_a_commit_that_does_not_build_keeps_its_probability(tree: Path) -> None:
+    """The culprit and its child cannot be told apart when the culprit does not build."""
+    build = f"test \"$(git log -1 --format=%s)\" != '{CULPRIT}'"
+    assert bisect(tree, "--good", "old", "--bad", "main", "--build", build) == 3
+    result = json.loads((tree.parent / "out" / "bisect.json").read_text())
+    assert {git.subject(tree, name) for name in result["set"]} == {CULPRIT, "side 1"}
+    assert list(result["untestable"].values())[0].startswith("the build exits with 1")
