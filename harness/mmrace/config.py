@@ -74,6 +74,7 @@ class Arch:
     qemu_binary: str
     qemu_package: str
     qemu_suite: str
+    qemu_append: str
     qemu_args: tuple[str, ...]
     console: str
     image: str
@@ -122,6 +123,7 @@ def arch(name: str) -> Arch:
         meta_headers=record.text("meta_headers"), kernel_arch=record.text("kernel_arch"),
         gnu=record.text("gnu"), qemu_binary=qemu.text("binary"),
         qemu_package=qemu.text("package"), qemu_suite=qemu.text("suite", ""),
+        qemu_append=qemu.text("append", ""),
         qemu_args=tuple(qemu.texts("args")),
         console=qemu.text("console"), image=qemu.text("image"), bus=qemu.text("bus"),
         modules=tuple(qemu.texts("modules")))

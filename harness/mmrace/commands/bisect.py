@@ -61,8 +61,8 @@ class KernelRunner(Runner):
     def __init__(self, args: argparse.Namespace) -> None:
         self._args = args
         self._seed = args.seed
-        self._session = Session(Run.create(sys.argv), Progress(Console(stderr=True, quiet=True)),
-                                fresh_boots=True)
+        self._session = Session(Run.create(["./mmrace", *sys.argv[1:]]),
+                                Progress(Console(stderr=True, quiet=True)), fresh_boots=True)
 
     def _cell(self, kernel: str) -> Cell:
         args = self._args

@@ -89,7 +89,7 @@ def run_cells(cells: Sequence[Cell], *, json_output: bool,
     console = console_for(json_output)
     for cell in cells:
         check_cell(cell)
-    run = Run.create(sys.argv)
+    run = Run.create(["./mmrace", *sys.argv[1:]])
     progress = Progress(console)
     session = Session(run, progress, scratch, fresh_boots)
     records = []
