@@ -26,8 +26,8 @@ COMMON_APPEND = ("panic=-1 oops=panic loglevel=5 printk.devkmsg=on "
 def command_line(arch: Arch, variant: Variant, kernel: Kernel, initrd: Path, run: Path,
                  sockets: Path) -> list[str]:
     """QEMU's arguments; files in `run` stay, `sockets` is short-lived."""
-    append = " ".join(filter(None, [f"console={arch.console}", COMMON_APPEND,
-                                   arch.qemu_append, variant.append]))
+    append = " ".join(filter(None, (f"console={arch.console}", COMMON_APPEND, arch.qemu_append,
+                                    variant.append)))
     serial = f"virtio-serial-{arch.bus}"
     return [
         *emulator.command(arch), *arch.qemu_args,
