@@ -196,11 +196,11 @@ const struct race race = {
 	.summary = "private memory holds the last store, however often it is swapped",
 	.needs = (const char *const[]){ "root", "dir", "swap", "cpus>=2", NULL },
 	.windows = (const struct race_window[]){
-		{ "rmap.remove", 50000, 300000, 8, 200000 },
+		{ "tlb.batch.flush", 100000, 1000000, 2, 400000 },
 		{ NULL }
 	},
 	.control = "skip.tlb.batch",
-	.exposure = { "rmap.remove", 100 },
+	.exposure = { "probe.tlb.batch.flush", 10 },
 	.options = (const struct race_option[]){
 		{ "pages", NULL, "16", 1, PAGES_MAX, "pages that are written and swapped" },
 		{ NULL }

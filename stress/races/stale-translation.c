@@ -317,7 +317,7 @@ const struct race race = {
 		{ NULL }
 	},
 	.control = "skip.tlb.zap",
-	.exposure = { "tlb.flush", 100 },
+	.exposure = { "probe.tlb.flush", 100 },
 	.options = (const struct race_option[]){
 		{ "change", change_names, "all", .help =
 		  "what changes the translation; all takes turns" },

@@ -158,18 +158,29 @@ static void split(char *at, struct rng *rng)
 	size_t page = race_page_size();
 	size_t first = rng_below(rng, huge / page);
 	size_t len = rng_log(rng, huge / page - first) * page;
-	int other = PROT_READ | PROT_WRITE | PROT_EXEC;
+	int err;
 
 	splits++;
-	/* Other rights for a part of it, or a hole; the last page is nobody's. */
-	if (rng_below(rng, 2)) {
-		if (mprotect(at + first * page, len, other) ||
-		    mprotect(at + first * page, len, PROT_READ | PROT_WRITE))
-			race_error("mprotect: %s", strerror(errno));
-	} else if (madvise(mem + npages * page, page,
-			   MADV_DONTNEED)) {
-		race_error("madvise: %s", strerror(errno));
+	at += first * page;
+	switch (rng_below(rng, 3)) {
+	case 0:
+		/* New entries, too; writable and executable may be forbidden. */
+		err = mprotect(at, len, PROT_READ | PROT_WRITE | PROT_EXEC);
+		if (err && errno == EACCES)
+			return;
+		err = err || mprotect(at, len, PROT_READ | PROT_WRITE);
+		break;
+	case 1:
+		err = madvise(at, len, MADV_DONTFORK) ||
+		      madvise(at, len, MADV_DOFORK);
+		break;
+	default:
+		/* The page that is nobody's. */
+		err = madvise(mem + npages * page, page, MADV_DONTNEED);
+		break;
 	}
+	if (err)
+		race_error("split: %s", strerror(errno));
 }
 
 static void change(void)
@@ -253,11 +264,12 @@ const struct race race = {
 	.summary = "CPU and get_user_pages() see one memory while huge pages split and collapse",
 	.needs = (const char *const[]){ "thp", "cpus>=2", NULL },
 	.windows = (const struct race_window[]){
-		{ "tlb.flush", 50000, 300000, 4, 200000 },
+		{ "thp.pmd.invalidate", 50000, 500000, 1, 200000 },
+		{ "thp.collapse.flush", 50000, 500000, 1, 200000 },
 		{ NULL }
 	},
 	.control = "thp.wrong-address",
-	.exposure = { "tlb.flush", 100 },
+	.exposure = { "probe.thp.split.pmd", 10 },
 	.actors = (const struct race_actor[]){
 		{ .name = "writer", .loops = true, .act = writer },
 		{ .name = "peer", .loops = true, .act = peer },
