@@ -4,6 +4,7 @@
 These boot Debian's 6.1 under emulation; each takes 10 to 30 s with a warm cache.
 """
 
+import dataclasses
 import json
 import os
 import signal
@@ -17,6 +18,7 @@ import pytest
 from mmrace import config, initramfs, kernels
 from mmrace.machines.base import Agent, MachineLost
 from mmrace.machines.qemu import QemuMachine
+from mmrace.module_view import ModuleView
 from mmrace.paths import TREE
 
 pytestmark = pytest.mark.guest
@@ -113,3 +115,28 @@ def test_a_guest_that_stops_is_a_hang(parts: tuple[kernels.Kernel, Path], tmp_pa
         with pytest.raises(MachineLost) as lost:
             agent.request("ping")
         assert lost.value.kind == "hang"
+
+
+def test_a_guest_that_panics_at_once_is_a_panic(parts: tuple[kernels.Kernel, Path],
+                                                tmp_path: Path) -> None:
+    kernel, image = parts
+    broken = dataclasses.replace(config.variant("one-cpu", "x86_64"), append="rdinit=/nonexistent "
+                                 "root=/dev/nonexistent")
+    with QemuMachine(kernel, broken, image, tmp_path) as machine:
+        with pytest.raises(MachineLost) as lost:
+            Agent(machine).wait_ready(120)
+        assert lost.value.kind == "panic" and "Kernel panic" in lost.value.detail
+
+
+def test_a_module_that_does_not_load_is_said(parts: tuple[kernels.Kernel, Path],
+                                             tmp_path: Path) -> None:
+    kernel, _ = parts
+    wrong = tmp_path / "mmrace.ko"
+    wrong.write_bytes(b"not a module")
+    image = initramfs.make(kernel, wrong)
+    with QemuMachine(kernel, config.variant("one-cpu", "x86_64"), image,
+                     tmp_path / "boot") as machine:
+        agent = Agent(machine)
+        agent.wait_ready(120)
+        error = ModuleView(agent).insert()
+        assert error and "the module did not load: Exec format error" in error
