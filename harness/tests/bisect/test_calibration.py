@@ -13,17 +13,17 @@ from mmrace.bisect.simulate import World
 FAST = Settings(budget=BUDGET, confirm=False)
 
 WORLDS = [
-    (World("linear", rate=0.5), 120),
-    (World("merges", rate=0.5, merges=True), 60),
-    (World("linear", rate=0.2), 60),
-    (World("linear", rate=0.2, size=8), 60),
-    (World("linear", rate=0.2, size=512), 30),
-    (World("drift", rate=0.5, drift="third"), 40),
-    (World("correlated", rate=0.5, correlation=0.3), 60),
-    (World("noise", rate=0.5, noise=0.05), 30),
-    (World("untestable", rate=0.5, merges=True, broken=0.2, other=0.05), 40),
+    (World("linear", rate=0.5), 60),
+    (World("merges", rate=0.5, merges=True), 30),
+    (World("linear", rate=0.2), 20),
+    (World("linear", rate=0.2, size=8), 20),
+    (World("linear", rate=0.2, size=512), 10),
+    (World("drift", rate=0.5, drift="third"), 15),
+    (World("correlated", rate=0.5, correlation=0.3), 30),
+    (World("noise", rate=0.5, noise=0.05), 10),
+    (World("untestable", rate=0.5, merges=True, broken=0.2, other=0.05), 20),
     (World("no change", rate=0.5, change=False), 150),
-    (World("fix", rate=0.5, find="fix"), 60),
+    (World("fix", rate=0.5, find="fix"), 30),
 ]
 
 
