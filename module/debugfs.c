@@ -139,17 +139,23 @@ static int probes_show(struct seq_file *m, void *v)
 	return 0;
 }
 
-static int probes_request(char *request)
+/* "enable NAME" or "disable NAME" */
+static int switch_request(char *request, int (*fn)(const char *what, bool on))
 {
 	char *verb = strsep(&request, " ");
 
 	if (!request)
 		return -EINVAL;
 	if (!strcmp(verb, "enable"))
-		return mmr_probes_switch(request, true);
+		return fn(request, true);
 	if (!strcmp(verb, "disable"))
-		return mmr_probes_switch(request, false);
+		return fn(request, false);
 	return -EINVAL;
+}
+
+static int probes_request(char *request)
+{
+	return switch_request(request, mmr_probes_switch);
 }
 MMR_FOPS_RW(probes);
 
@@ -169,6 +175,7 @@ static int reset_request(char *request)
 	mmr_hist_reset();
 	mmr_probes_reset();
 	mmr_window_reset();
+	mmr_findings_reset();
 	return 0;
 }
 MMR_FOPS_WO(reset);
@@ -241,6 +248,27 @@ static int plants_request(char *request)
 }
 MMR_FOPS_RW(plants);
 
+static int checkers_show(struct seq_file *m, void *v)
+{
+	head(m, "checkers");
+	mmr_checkers_show(m);
+	return 0;
+}
+
+static int checkers_request(char *request)
+{
+	return switch_request(request, mmr_checkers_switch);
+}
+MMR_FOPS_RW(checkers);
+
+static int findings_show(struct seq_file *m, void *v)
+{
+	head(m, "findings");
+	mmr_findings_show(m);
+	return 0;
+}
+MMR_FOPS_RO(findings);
+
 int mmr_debugfs_init(void)
 {
 	struct dentry *hists;
@@ -256,6 +284,8 @@ int mmr_debugfs_init(void)
 	debugfs_create_file("windows", 0644, dir, NULL, &windows_fops);
 	debugfs_create_file("seed", 0644, dir, NULL, &seed_fops);
 	debugfs_create_file("plants", 0644, dir, NULL, &plants_fops);
+	debugfs_create_file("checkers", 0644, dir, NULL, &checkers_fops);
+	debugfs_create_file("findings", 0444, dir, NULL, &findings_fops);
 	hists = debugfs_create_dir("hist", dir);
 	for (i = 0; i < MMR_NR_HISTS; i++)
 		debugfs_create_file(mmr_hist_names[i], 0444, hists, (void *)i,

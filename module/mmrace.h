@@ -160,6 +160,7 @@ struct mmr_gather {
 	u64			begin_ns;
 	u64			rmap_ns;	/* first rmap removal since the last flush, or 0 */
 	u64			epoch;		/* one more at each flush: outdates its pages */
+	unsigned long		unflushed;	/* a page queued since the last flush, or 0 */
 	bool			dirty;		/* found a dirty pte since the last flush */
 	bool			skipped;	/* a plant skips the flush that is on its way */
 	struct mmr_gather_range	range;		/* what a plant put off flushing */
@@ -176,8 +177,8 @@ struct mmr_gather *mmr_gather_of_current(void);
 void mmr_gather_flushed(struct mmr_gather *gather);
 void mmr_gather_close(struct mmr_gather *gather);
 void mmr_pending_add(struct mmr_gather *gather, unsigned long folio);
-void mmr_pending_mark(struct mmr_gather *gather, unsigned long folio,
-		      enum mmr_pending_state state);
+unsigned int mmr_pending_mark(struct mmr_gather *gather, unsigned long folio,
+			      enum mmr_pending_state state);
 unsigned int mmr_pending_find(unsigned long folio);
 
 /* === Counters: counter.c === */
@@ -266,6 +267,26 @@ int mmr_plants_init(void);
 void mmr_plants_exit(void);
 int mmr_plants_set(char *request);
 void mmr_plants_show(struct seq_file *m);
+
+/* === Checkers and their findings: check/, report.c === */
+
+enum mmr_checker {
+#define CHECKER(id, ...) MMR_CHECK_##id,
+#include "checkers.def"
+#undef CHECKER
+	MMR_NR_CHECKERS,
+};
+
+void mmr_check_rmap_after_flush(const struct mmr_gather *gather,
+				unsigned long folio, unsigned int states);
+void mmr_check_free_after_flush(const struct mmr_gather *gather);
+
+void mmr_report(enum mmr_checker checker, struct mm_struct *mm,
+		unsigned long addr, const char *what);
+void mmr_findings_reset(void);
+void mmr_findings_show(struct seq_file *m);
+void mmr_checkers_show(struct seq_file *m);
+int mmr_checkers_switch(const char *what, bool on);
 
 /* === What this kernel is like: caps.c === */
 

@@ -108,6 +108,7 @@ void mmr_gather_flushed(struct mmr_gather *gather)
 {
 	gather->rmap_ns = 0;
 	gather->dirty = false;
+	gather->unflushed = 0;
 	WRITE_ONCE(gather->epoch, gather->epoch + 1);
 }
 NOKPROBE_SYMBOL(mmr_gather_flushed);
@@ -163,14 +164,21 @@ void mmr_pending_add(struct mmr_gather *gather, unsigned long folio)
 }
 NOKPROBE_SYMBOL(mmr_pending_add);
 
-/* A folio without a record was found clean: nothing can be lost through it. */
-void mmr_pending_mark(struct mmr_gather *gather, unsigned long folio,
-		      enum mmr_pending_state state)
+/*
+ * Returns the states that @folio has now. One without a record was found
+ * clean: nothing can be lost through it.
+ */
+unsigned int mmr_pending_mark(struct mmr_gather *gather, unsigned long folio,
+			      enum mmr_pending_state state)
 {
 	struct pending *p = own_record(gather, folio);
+	u64 tag;
 
-	if (p)
-		WRITE_ONCE(p->tag, p->tag | state);
+	if (!p)
+		return 0;
+	tag = p->tag | state;
+	WRITE_ONCE(p->tag, tag);
+	return tag & TAG_STATE;
 }
 NOKPROBE_SYMBOL(mmr_pending_mark);
 

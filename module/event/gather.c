@@ -21,11 +21,25 @@ void mmr_on_gather_page(struct mmr_event *ev)
 	if (!ev->tagged)
 		return;
 	gather = mmr_gather_of_current();
-	if (gather)
-		mmr_pending_mark(gather, mmr_folio_of(mmr_arg(ev, MMR_PAGE)),
-				 MMR_PENDING_QUEUED);
+	if (!gather)
+		return;
+	gather->unflushed = mmr_arg(ev, MMR_PAGE);
+	mmr_pending_mark(gather, mmr_folio_of(gather->unflushed),
+			 MMR_PENDING_QUEUED);
 }
 NOKPROBE_SYMBOL(mmr_on_gather_page);
+
+void mmr_on_gather_free(struct mmr_event *ev)
+{
+	struct mmr_gather *gather;
+
+	if (!ev->tagged)
+		return;
+	gather = mmr_gather_of_current();
+	if (gather)
+		mmr_check_free_after_flush(gather);
+}
+NOKPROBE_SYMBOL(mmr_on_gather_free);
 
 void mmr_on_gather_flush_end(struct mmr_site *site, struct mmr_call *call)
 {

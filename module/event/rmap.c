@@ -43,6 +43,7 @@ NOKPROBE_SYMBOL(mmr_on_rmap_dirty);
 void mmr_on_rmap_remove(struct mmr_event *ev)
 {
 	struct mmr_gather *gather;
+	unsigned long folio;
 
 	if (!ev->tagged)
 		return;
@@ -51,7 +52,10 @@ void mmr_on_rmap_remove(struct mmr_event *ev)
 		return;
 	if (!gather->rmap_ns)
 		gather->rmap_ns = ktime_get_mono_fast_ns();
-	mmr_pending_mark(gather, event_folio(ev), MMR_PENDING_NO_RMAP);
+	folio = event_folio(ev);
+	mmr_check_rmap_after_flush(gather, folio,
+				   mmr_pending_mark(gather, folio,
+						    MMR_PENDING_NO_RMAP));
 }
 NOKPROBE_SYMBOL(mmr_on_rmap_remove);
 
