@@ -42,8 +42,8 @@ def naive() -> Row:
     """A model that holds the rate to be the same in every commit, and trusts one look."""
     same = (1.0, 1e-9, 1e-9, 1e-9, 1e-9)
     prior = Prior(steady=same, drifting=same, ends=same)
-    world = World("naive", rate=0.5, drift="wide", size=256)
-    return measure(world, 120, replace(FAST, prior=prior))
+    world = World("naive", rate=0.5, drift="wide")
+    return measure(world, 60, replace(FAST, prior=prior))
 
 
 def test_a_model_without_drift_fails_the_same_judgement() -> None:
