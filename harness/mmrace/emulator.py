@@ -53,7 +53,8 @@ def command(arch: Arch) -> tuple[str, ...]:
         raise InfraError(f"{home} has no dynamic loader; remove it to have it fetched anew")
     libraries = [home / "usr/lib/x86_64-linux-gnu", home / "usr/lib"]
     return (str(loader), "--library-path", ":".join(map(str, libraries)),
-            str(home / "usr/bin" / arch.qemu_binary), "-L", str(home / "usr/share/qemu"))
+            str(home / "usr/bin" / arch.qemu_binary), "-L", str(home / "usr/share/qemu"),
+            "-L", str(home / "usr/share/seabios"))
 
 
 def version(arch: Arch) -> str:

@@ -5,6 +5,7 @@ import argparse
 import os
 import sys
 import time
+from typing import Any
 
 from rich.console import Console
 
@@ -48,8 +49,17 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 # Only the race's own data oracle is the failure that is searched; another failure is another bug.
-KINDS = {Verdict.RACE: Kind.FAIL, Verdict.PASS: Kind.PASS, Verdict.INCONCLUSIVE: Kind.PASS,
-         Verdict.INFRA: Kind.INFRA}
+# A boot that was not exposed enough is no evidence of soundness.
+KINDS = {Verdict.RACE: Kind.FAIL, Verdict.PASS: Kind.PASS, Verdict.INFRA: Kind.INFRA}
+
+
+def kind_of(record: dict[str, Any]) -> Kind:
+    """What one trial's record says to the search."""
+    verdict = Verdict(record["verdict"])
+    exposure = record["exposure"]
+    if verdict is Verdict.INCONCLUSIVE and exposure and exposure["count"] >= exposure["min"]:
+        return Kind.PASS
+    return KINDS.get(verdict, Kind.OTHER)
 
 
 class KernelRunner(Runner):
@@ -83,7 +93,7 @@ class KernelRunner(Runner):
         self._seed += 1
         started = time.monotonic()
         record = next(iter(self._session.cells([self._cell(commit)])))
-        kind = KINDS.get(Verdict(record["verdict"]), Kind.OTHER)
+        kind = kind_of(record)
         return Outcome(kind, cost=time.monotonic() - started,
                        exposure=1.0 if kind is Kind.PASS else 0.0, detail=record["reason"])
 

@@ -7,11 +7,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from mmrace.bisect.graph import Graph, GraphError, Partition, linear
+from mmrace.bisect.graph import BoolArray, Graph, GraphError, Partition, linear
 from mmrace.bisect.simulate import merge_graph
 
 
-def closure(graph: Graph) -> np.ndarray:
+def closure(graph: Graph) -> BoolArray:
     """after[c, x]: x is c or descends from it; by definition, edge by edge."""
     after = np.eye(len(graph), dtype=bool)
     for node, above in enumerate(graph.parents):

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from mmrace.bisect.choose import choose
-from mmrace.bisect.graph import Graph, linear
+from mmrace.bisect.graph import FloatArray, Graph, linear
 from mmrace.bisect.model import Model, Prior
 from mmrace.bisect.settings import Kind, Outcome, Settings
 from mmrace.bisect.simulate import merge_graph
@@ -24,13 +24,13 @@ def feed(state: State, node: int, fails: int, passes: int) -> None:
         state.apply(TrialEvent(node, outcome))
 
 
-def brute(state: State) -> tuple[np.ndarray, float]:
+def brute(state: State) -> tuple[FloatArray, float]:
     """P(candidate), P(no change) by direct sums of products: no logs, no classes."""
     model, graph = state.model, state.graph
     cells = np.exp(model.log_cell)
     tested = [(node, tally.fails, tally.passes) for node, tally in state.tallies.items()]
 
-    def failing(mu: int, fails: float, passes: float, weights: np.ndarray) -> float:
+    def failing(mu: int, fails: float, passes: float, weights: FloatArray) -> float:
         rates = model.rates[mu]
         return float((weights * rates ** fails * (1 - rates) ** passes).sum())
 
