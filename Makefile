@@ -23,13 +23,13 @@ run:
 
 test:
 	@ci/install-packages run test cross
-	$(MAKE) -C stress check
+	$(MAKE) -C stress check-lib
 	$(PYTHON) -m pytest harness/tests
 
 # The unit tests of C and Python alone: no guest, no network.
 test-unit:
 	@ci/install-packages run test
-	$(MAKE) -C stress check
+	$(MAKE) -C stress check-lib
 	$(PYTHON) -m pytest harness/tests -m "not guest"
 
 check:
