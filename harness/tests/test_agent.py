@@ -36,8 +36,8 @@ def test_hello_tells_the_machine(agent: Agent) -> None:
 
 
 def test_a_child_is_relayed_whole(agent: Agent) -> None:
-    end, seen = run(agent, """echo out; echo err >&2
-                              echo '{"ev":"end","n":1}' > "/dev/fd/$1"; exit 3""")
+    end, seen = run(agent, "echo out; echo err >&2; "
+                           """echo '{"ev":"end","n":1}' > "/dev/fd/$1"; exit 3""")
     assert (end["status"], end["signal"], end["timed_out"]) == (3, None, False)
     assert [(r["fd"], r["text"]) for r in seen if r["t"] == "out" and r["fd"] == 1] == [(1, "out")]
     assert [r["text"] for r in seen if r["t"] == "out" and r["fd"] == 2] == ["err"]
@@ -84,6 +84,12 @@ def test_a_program_that_is_missing_is_an_exit_127(agent: Agent) -> None:
     end = agent.run(["/nonexistent/race"], 5, seen.append)
     assert end["status"] == 127
     assert any("No such file" in record.get("text", "") for record in seen)
+
+
+@pytest.mark.parametrize("word", ["a\tb", "a\nb"])
+def test_a_field_that_would_split_is_refused(agent: Agent, word: str) -> None:
+    with pytest.raises(ValueError, match="TAB or newline"):
+        agent.read(f"/tmp/{word}")
 
 
 def test_unknown_commands_are_refused(agent: Agent) -> None:

@@ -110,11 +110,19 @@ class Agent:
         self._last_heard = time.monotonic() + timeout_s
         return self.wait(lambda record: bool(record["t"] == "hello"), timeout_s, "booting")
 
+    def _send(self, name: str, *fields: str) -> str:
+        """Send a command with an id of its own; the id."""
+        for field in fields:
+            if "\t" in field or "\n" in field:
+                raise ValueError(f"the agent's protocol has no TAB or newline in a field: {field!r}")
+        ident = str(next(self._ids))
+        self.link.send("\t".join([name, ident, *fields]))
+        return ident
+
     def request(self, *fields: str, timeout_s: float = 60.0) -> Message:
         """Send a command and return the record that answers it."""
         name, *rest = fields
-        ident = str(next(self._ids))
-        self.link.send("\t".join([name, ident, *rest]))
+        ident = self._send(name, *rest)
         return self.wait(lambda record: record.get("id") == ident
                          and record["t"] in ("reply", "file", "exit"), timeout_s,
                          " ".join(fields))
@@ -136,8 +144,7 @@ class Agent:
         The agent ends it after timeout_s (SIGTERM, SIGKILL after 5 s); a task that outlives
         that is stuck in the kernel.
         """
-        ident = str(next(self._ids))
-        self.link.send("\t".join(["run", ident, f"{timeout_s:.1f}", *argv]))
+        ident = self._send("run", f"{timeout_s:.1f}", *argv)
         return self.wait(lambda record: record.get("id") == ident
                          and record["t"] in ("exit", "reply"), timeout_s + 30,
                          f"{argv[0]} does not die", seen)
