@@ -114,7 +114,7 @@ class Agent:
         """Send a command with an id of its own; the id."""
         for field in fields:
             if "\t" in field or "\n" in field:
-                raise ValueError(f"the agent's protocol has no TAB or newline in a field: {field!r}")
+                raise ValueError(f"a field for the agent has no TAB or newline: {field!r}")
         ident = str(next(self._ids))
         self.link.send("\t".join([name, ident, *fields]))
         return ident
