@@ -4,7 +4,8 @@
 
 The programs take turns on the same stock 6.1 kernel, module loaded in all turns, so that load on
 the host and state of the guest are the same for all. A turn that finds nothing counts with its
-whole duration, so a ratio against it is a lower bound, and is printed as one. Printed: a line a turn, and the ratios of medians.
+whole duration, so a ratio against it is a lower bound, and is printed as one. Printed: a line a
+turn, and the ratios of medians.
 
 usage: PYTHONPATH=harness /usr/bin/python3 bench/first_loss.py [--turns N] [--seconds S]
 """
@@ -83,9 +84,9 @@ def main() -> int:
         ratio = base / statistics.median(values)
         # A reproducer that mostly ran into the limit would have taken longer.
         bound = "at least " if base >= args.seconds else ""
-        print(f"{name:30} median {statistics.median(values):7.2f} s, found in "
-              f"{len(values) - missed} of {len(values)} turns, {bound}{ratio:.1f} x the reproducer's "
-              "speed")
+        print(f"{name:30} median {statistics.median(values):7.2f} s, "
+              f"found in {len(values) - missed} of {len(values)} turns, "
+              f"{bound}{ratio:.1f} x the reproducer's speed")
     return 0
 
 
