@@ -63,7 +63,7 @@ class Preparation:
         self._progress = progress
         self._kernels: dict[tuple[str, str], Kernel] = {}
         self._modules: dict[tuple[str, str], build.Module] = {}
-        self._images: dict[tuple[str, str], Path] = {}
+        self._images: dict[tuple[str, str, tuple[str, ...]], Path] = {}
 
     def kernel(self, place: Place) -> Kernel:
         """The place's kernel."""
@@ -83,12 +83,13 @@ class Preparation:
         return self._modules[key]
 
     def image(self, place: Place) -> Path:
-        """The initramfs for the place's kernel."""
-        key = (place.kernel, place.arch)
+        """The initramfs for the place's kernel, with the modules that its variant loads."""
+        more = config.variant(place.variant, place.arch).modules
+        key = (place.kernel, place.arch, more)
         if key not in self._images:
             kernel, module = self.kernel(place), self.module(place)
             with self._progress.step(f"races and initramfs for {kernel.release} {place.arch}"):
-                self._images[key] = initramfs.make(kernel, module.path)
+                self._images[key] = initramfs.make(kernel, module.path, more)
         return self._images[key]
 
 

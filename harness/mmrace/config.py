@@ -91,6 +91,9 @@ class Variant:
     vcpus: int
     memory_mib: int
     append: str
+    accel: str
+    qemu_args: tuple[str, ...]
+    modules: tuple[str, ...]
 
 
 @dataclass(frozen=True)
@@ -142,7 +145,10 @@ def variants() -> dict[str, Variant]:
     return {name: Variant(name=name, arches=tuple(record.texts("arches")),
                           vcpus=record.integer("vcpus"),
                           memory_mib=record.integer("memory_mib"),
-                          append=record.text("append", ""))
+                          append=record.text("append", ""),
+                          accel=record.text("accel", "tcg,thread=multi"),
+                          qemu_args=tuple(record.texts("qemu_args", [])),
+                          modules=tuple(record.texts("modules", [])))
             for name, record in load(CONFIGS / "machines.toml").tables().items()}
 
 

@@ -52,7 +52,9 @@ def kernels(_: argparse.Namespace) -> list[dict[str, Any]]:
 def machines(_: argparse.Namespace) -> list[dict[str, Any]]:
     """Every machine variant."""
     return [{"name": variant.name, "arches": list(variant.arches), "vcpus": variant.vcpus,
-             "memory_mib": variant.memory_mib, "append": variant.append}
+             "memory_mib": variant.memory_mib, "accel": variant.accel,
+             "append": variant.append, "modules": list(variant.modules),
+             "qemu_args": list(variant.qemu_args)}
             for variant in config.variants().values()]
 
 

@@ -31,8 +31,9 @@ def command_line(arch: Arch, variant: Variant, kernel: Kernel, initrd: Path, run
     serial = f"virtio-serial-{arch.bus}"
     return [
         *emulator.command(arch), *arch.qemu_args,
-        "-accel", "tcg,thread=multi", "-smp", str(variant.vcpus),
-        "-m", f"{variant.memory_mib}M", "-nodefaults", "-no-user-config", "-display", "none",
+        "-accel", variant.accel, "-smp", str(variant.vcpus),
+        "-m", f"{variant.memory_mib}M", *variant.qemu_args,
+        "-nodefaults", "-no-user-config", "-display", "none",
         "-nic", "none", "-no-reboot", "-kernel", str(kernel.image), "-initrd", str(initrd),
         "-append", append,
         "-chardev", f"file,id=console,path={run}/console.log", "-serial", "chardev:console",
@@ -64,7 +65,7 @@ class QemuMachine:
 
     def record(self) -> dict[str, Any]:
         """The part of a cell's record that names the machine."""
-        return {"kind": "qemu", "accel": "tcg,thread=multi", "variant": self.variant.name,
+        return {"kind": "qemu", "accel": self.variant.accel, "variant": self.variant.name,
                 "vcpus": self.variant.vcpus, "memory_mib": self.variant.memory_mib,
                 "qemu": emulator.version(self._arch)}
 
