@@ -187,6 +187,8 @@ class Session:
         lines = kernel_log if not seen.lost_kind else boot.machine.console().splitlines()
         seen.splats = [{"kind": found.kind, "verdict": found.verdict, "title": found.title,
                         "signature": found.signature} for found in splat.scan(lines)]
+        if seen.lost_kind == "emulator":
+            del seen.splats[-1]  # The oops that the emulator made ended the log.
         record = self._record(boot, cell, where, seen, started, pending=False)
         verdict = Verdict(record["verdict"])
         if verdict.is_failure or cell.mode == "control" or self._fresh_boots:

@@ -51,6 +51,7 @@ def test_a_missing_module_makes_natural_inconclusive_and_widened_an_error() -> N
     ({"lost_kind": "panic", "lost_detail": "Kernel panic"}, Verdict.PANIC),
     ({"lost_kind": "hang", "lost_detail": "silent"}, Verdict.HANG),
     ({"lost_kind": "lost", "lost_detail": "QEMU ended"}, Verdict.INFRA),
+    ({"lost_kind": "emulator", "lost_detail": "stale int3"}, Verdict.INFRA),
     ({"splats": [{"title": "WARNING in x", "verdict": "SPLAT"}]}, Verdict.SPLAT),
     ({"splats": [{"title": "WARNING in x", "verdict": "SPLAT"},
                  {"title": "rcu stall", "verdict": "HANG"}]}, Verdict.HANG),

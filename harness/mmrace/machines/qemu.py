@@ -10,7 +10,7 @@ import time
 from pathlib import Path
 from typing import Any
 
-from mmrace import config, emulator, tools
+from mmrace import config, emulator, splat, tools
 from mmrace.config import Arch, Variant
 from mmrace.errors import InfraError
 from mmrace.kernels import Kernel
@@ -146,6 +146,9 @@ class QemuMachine:
     def death(self) -> MachineLost:
         """A guest that panicked (panic=-1, -no-reboot) and a QEMU that died both end QEMU."""
         console = self.console()
+        if "thread=multi" in self.variant.accel and splat.stale_int3(console.splitlines()):
+            return MachineLost("emulator", "QEMU executed an int3 that memory no longer held "
+                               "(harness/mmrace/splat/emulator.py); run it again")
         if "Kernel panic" in console:
             line = next(text for text in console.splitlines() if "Kernel panic" in text)
             return MachineLost("panic", line.strip())

@@ -6,6 +6,7 @@ it.  The patterns are data: configs/splats.toml.
 """
 
 from . import title
+from .emulator import stale_int3
 from .oom import killed_by_oom
 from .scan import Splat, scan, worst
 from .taint import Taint, decode, from_line, new_faults
@@ -13,5 +14,5 @@ from .title import normalise
 
 __all__ = [
     "Splat", "Taint", "decode", "from_line", "killed_by_oom", "new_faults", "normalise", "scan",
-    "title", "worst",
+    "stale_int3", "title", "worst",
 ]
