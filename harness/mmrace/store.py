@@ -54,16 +54,20 @@ class Run:
                     break
                 except FileExistsError:
                     continue
-            run = cls(home)
-            write_durably(home / "run.json", json.dumps({
-                "schema": SCHEMA, "started": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime()),
-                "command": command, "host": {
-                    "machine": platform.machine(), "release": platform.release(),
-                    "cpus": os.cpu_count(), "python": sys.version.split()[0]}}, indent=1))
+            return cls.begin(command, home)
         except OSError as error:
             raise InfraError(f"cannot write the run directory below {base}: {error.strerror}; "
                              "free some space or set MMRACE_RUNS") from None
-        return run
+
+    @classmethod
+    def begin(cls, command: list[str], home: Path) -> "Run":
+        """A run in a directory that exists and is new; OSError when it cannot be written."""
+        write_durably(home / "run.json", json.dumps({
+            "schema": SCHEMA, "started": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime()),
+            "command": command, "host": {
+                "machine": platform.machine(), "release": platform.release(),
+                "cpus": os.cpu_count(), "python": sys.version.split()[0]}}, indent=1))
+        return cls(home)
 
     def boot_dir(self) -> Path:
         """A new directory for a boot's own files."""
