@@ -120,7 +120,10 @@ void race_delay(uint64_t ns);
 /* main: this round cannot be judged. A run with only void rounds is an error. */
 void race_void(const char *why);
 
-/* main: the oracle failed. */
+/*
+ * The oracle failed. Any actor may say so, at once: a kernel that corrupts memory
+ * may end the program before the round is judged.
+ */
 void race_fail(const char *fmt, ...) __attribute__((format(printf, 1, 2)));
 
 /* --- ends of the whole program, from any actor; they do not return -------- */

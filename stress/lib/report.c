@@ -14,7 +14,7 @@
 #define FAILURES_FULL	100	/* failures told in full on the report fd */
 #define FAILURES_KTAP	10	/* and on stdout */
 
-static char buf[8192];
+static _Thread_local char buf[8192];	/* failures are any actor's to tell */
 static struct json *extra;
 
 static void emit(int fd, const char *text, size_t len)

@@ -1,0 +1,355 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * The changes. Each is allowed to any process at any time and must be seen by
+ * nobody. Sizes are drawn so that one page and all of them are equally likely.
+ */
+#define _GNU_SOURCE
+#include <errno.h>
+#include <fcntl.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/prctl.h>
+#include <sys/syscall.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "changes.h"
+#include "core.h"
+#include "swap.h"
+#include "words.h"
+
+#ifndef MADV_COLLAPSE
+#define MADV_COLLAPSE 25
+#endif
+#define MPOL_MF_MOVE 2
+#define RARELY 8
+#define SWAP_FACTOR 2	/* slots for each page: old copies stay a while */
+
+static char *some(const struct region *r, struct rng *rng, size_t *len)
+{
+	size_t first = rng_below(rng, r->pages);
+
+	*len = rng_log(rng, r->pages - first) * race_page_size();
+	return r->mem + first * race_page_size();
+}
+
+/* --- splits: a VMA's border inside a huge page, a hole in it --------------- */
+
+static bool split(const struct region *r, struct rng *rng)
+{
+	size_t page = race_page_size(), len;
+	char *at = some(r, rng, &len), *nobodys = r->mem + r->pages * page;
+	int err;
+
+	switch (rng_below(rng, 4)) {
+	case 0:
+		/* New entries, too; writable and executable may be forbidden. */
+		err = mprotect(at, len, PROT_READ | PROT_WRITE | PROT_EXEC);
+		if (err && errno == EACCES)
+			return false;
+		err = err || mprotect(at, len, PROT_READ | PROT_WRITE);
+		break;
+	case 1:
+		err = madvise(at, len, MADV_DONTFORK) ||
+		      madvise(at, len, MADV_DOFORK);
+		break;
+	case 2:
+		err = mmap(nobodys, page, PROT_READ | PROT_WRITE,
+			   MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED, -1, 0) ==
+		      MAP_FAILED;
+		if (!err && r->unit > page)
+			madvise(nobodys, page, MADV_HUGEPAGE);
+		break;
+	default:
+		err = madvise(nobodys, page, MADV_DONTNEED);
+		break;
+	}
+	if (err)
+		race_error("split: %s", strerror(errno));
+	return true;
+}
+
+const struct change change_split = { .name = "split", .make = split };
+
+/* --- collapse ------------------------------------------------------------ */
+
+static const char *collapse_setup(const struct region *r)
+{
+	if (r->unit == race_page_size())
+		return "needs transparent huge pages";
+	/* A page table's worth of memory that is not there: nothing to collapse. */
+	if (madvise(r->mem, r->unit, MADV_COLLAPSE) && errno == EINVAL)
+		return "the kernel has no MADV_COLLAPSE";
+	return NULL;
+}
+
+static bool collapse(const struct region *r, struct rng *rng)
+{
+	size_t units = (r->pages + 1) * race_page_size() / r->unit;
+
+	/* No memory, a page busy: all allowed. */
+	return !madvise(r->mem + rng_below(rng, units) * r->unit, r->unit,
+			MADV_COLLAPSE);
+}
+
+const struct change change_collapse = {
+	.name = "collapse",
+	.setup = collapse_setup,
+	.make = collapse,
+};
+
+/* --- reclaim -------------------------------------------------------------- */
+
+static const char *pageout_setup(const struct region *r)
+{
+	if (madvise(r->mem, race_page_size(), MADV_PAGEOUT))
+		return "the kernel has no MADV_PAGEOUT";
+	return swap_on(SWAP_BOTH, SWAP_FACTOR * r->pages);
+}
+
+static bool pageout(const struct region *r, struct rng *rng)
+{
+	size_t len;
+	char *at = some(r, rng, &len);
+
+	/*
+	 * What another CPU has faulted in waits on that CPU's list of new pages, where
+	 * reclaim does not take it from. Ours go to the LRU in the call itself.
+	 */
+	for (size_t i = 0; i < len; i += race_page_size())
+		(void)*(volatile char *)(at + i);
+	if (madvise(at, len, MADV_PAGEOUT))
+		race_error("MADV_PAGEOUT: %s", strerror(errno));
+	return true;
+}
+
+const struct change change_pageout = {
+	.name = "pageout",
+	.setup = pageout_setup,
+	.make = pageout,
+};
+
+static bool cold(const struct region *r, struct rng *rng)
+{
+	size_t len;
+	char *at = some(r, rng, &len);
+
+	return !madvise(at, len, MADV_COLD);
+}
+
+const struct change change_cold = { .name = "cold", .make = cold };
+
+static const char *swapoff_setup(const struct region *r)
+{
+	return swap_on(SWAP_BOTH, SWAP_FACTOR * r->pages);
+}
+
+static bool swapoff_cycle(const struct region *r, struct rng *rng)
+{
+	pageout(r, rng);
+	return !rng_below(rng, RARELY) && swap_cycle();
+}
+
+const struct change change_swapoff = {
+	.name = "swapoff",
+	.setup = swapoff_setup,
+	.make = swapoff_cycle,
+};
+
+/* --- fork: the child's copy is of one moment, and its own ------------------- */
+
+enum child { CHILD_FINE, CHILD_OLD, CHILD_CHANGED, CHILD_LOST };
+static const char *const child_saw[] = {
+	[CHILD_OLD] = "less than had been stored before fork()",
+	[CHILD_CHANGED] = "a change of its copy",
+	[CHILD_LOST] = "that its own store was lost",
+};
+
+static uint64_t *before, *copy;
+
+static const char *fork_setup(const struct region *r)
+{
+	size_t n = r->pages * words_owners();
+
+	before = race_shared(n * sizeof(*before));
+	copy = race_shared(n * sizeof(*copy));
+	return NULL;
+}
+
+static enum child child_looks(void)
+{
+	size_t pages = words_pages(), n = pages * words_owners();
+	uint64_t own = ~(uint64_t)getpid();
+
+	for (size_t i = 0; i < n; i++) {
+		copy[i] = *words_at(i / pages, i % pages);
+		if (copy[i] < before[i] && before[i] - copy[i] > race_late_stores())
+			return CHILD_OLD;
+	}
+	for (size_t i = 0; i < n; i++)
+		if (*words_at(i / pages, i % pages) - copy[i] > race_late_stores())
+			return CHILD_CHANGED;
+	for (size_t i = 0; i < n; i++)
+		*words_at(i / pages, i % pages) = own;
+	for (size_t i = 0; i < n; i++)
+		if (*words_at(i / pages, i % pages) != own)
+			return CHILD_LOST;
+	return CHILD_FINE;
+}
+
+static bool fork_once(const struct region *r, struct rng *rng)
+{
+	size_t pages = words_pages(), n = pages * words_owners();
+	pid_t parent = getpid(), pid;
+	int status;
+
+	(void)r;
+	(void)rng;
+	for (size_t i = 0; i < n; i++)
+		before[i] = words_published(i / pages, i % pages);
+	pid = fork();
+	if (pid < 0)
+		return false;
+	if (!pid) {
+		prctl(PR_SET_PDEATHSIG, SIGKILL);
+		_exit(getppid() == parent ? child_looks() : CHILD_FINE);
+	}
+	if (waitpid(pid, &status, 0) != pid)
+		race_error("waitpid: %s", strerror(errno));
+	if (!WIFEXITED(status))
+		race_fail("a forked child died of signal %d", WTERMSIG(status));
+	else if (WEXITSTATUS(status))
+		race_fail("a forked child saw %s", child_saw[WEXITSTATUS(status)]);
+	return true;
+}
+
+const struct change change_fork = {
+	.name = "fork",
+	.forks = true,
+	.setup = fork_setup,
+	.make = fork_once,
+};
+
+/* --- KSM ------------------------------------------------------------------- */
+
+#define KSM "/sys/kernel/mm/ksm/"
+
+static const char *ksm_set(const char *name, const char *value)
+{
+	char path[64], old[32];
+
+	snprintf(path, sizeof(path), KSM "%s", name);
+	if (race_read_file(path, old, sizeof(old)))
+		return "needs KSM, and root to switch it";
+	race_undo_write(path, old);
+	return race_write_file(path, value) ?
+	       "needs KSM, and root to switch it" : NULL;
+}
+
+static const char *ksm_setup(const struct region *r)
+{
+	char pages[32];
+	const char *missing;
+
+	snprintf(pages, sizeof(pages), "%zu", r->pages);
+	missing = ksm_set("sleep_millisecs", "1");
+	if (!missing)
+		missing = ksm_set("pages_to_scan", pages);
+	if (!missing)
+		missing = ksm_set("run", "1");
+	return missing;
+}
+
+/* Merging is the daemon's, at its time; taking back is at once. */
+static bool ksm(const struct region *r, struct rng *rng)
+{
+	size_t len = (r->pages + 1) * race_page_size();
+	char *at = r->mem;
+
+	if (madvise(at, len, MADV_MERGEABLE))
+		return false;
+	if (rng_below(rng, 4))
+		return true;
+	at = some(r, rng, &len);
+	return !madvise(at, len, MADV_UNMERGEABLE);
+}
+
+const struct change change_ksm = {
+	.name = "ksm",
+	.setup = ksm_setup,
+	.make = ksm,
+};
+
+/* --- migration ------------------------------------------------------------- */
+
+static bool two_nodes;
+
+static const char *migrate_setup(const struct region *r)
+{
+	(void)r;
+	two_nodes = !access("/sys/devices/system/node/node1", F_OK);
+	if (!two_nodes && access("/proc/sys/vm/compact_memory", W_OK))
+		return "needs two NUMA nodes, or root to compact memory";
+	return NULL;
+}
+
+static bool migrate(const struct region *r, struct rng *rng)
+{
+	size_t page = race_page_size(), len, n;
+	char *at = some(r, rng, &len);
+	void **pages;
+	int *nodes, *status;
+	long err;
+
+	if (!two_nodes) {
+		/* All memory of the machine: dear, so rare. */
+		return !rng_below(rng, RARELY) &&
+		       !race_write_file("/proc/sys/vm/compact_memory", "1");
+	}
+	n = len / page;
+	pages = malloc(n * sizeof(*pages));
+	nodes = malloc(n * sizeof(*nodes));
+	status = malloc(n * sizeof(*status));
+	if (!pages || !nodes || !status)
+		race_error("no memory");
+	for (size_t i = 0; i < n; i++) {
+		pages[i] = at + i * page;
+		nodes[i] = rng_below(rng, 2);
+	}
+	err = syscall(SYS_move_pages, 0, n, pages, nodes, status, MPOL_MF_MOVE);
+	free(pages);
+	free(nodes);
+	free(status);
+	return err >= 0;
+}
+
+const struct change change_migrate = {
+	.name = "migrate",
+	.setup = migrate_setup,
+	.make = migrate,
+};
+
+/* --- soft-dirty: all of the mm is write-protected ---------------------------- */
+
+static const char *softdirty_setup(const struct region *r)
+{
+	(void)r;
+	return race_write_file("/proc/self/clear_refs", "4") ?
+	       "the kernel has no soft-dirty bits" : NULL;
+}
+
+static bool softdirty(const struct region *r, struct rng *rng)
+{
+	(void)r;
+	/* 1 forgets that pages were referenced, 4 that they were written. */
+	return !race_write_file("/proc/self/clear_refs",
+				rng_below(rng, 2) ? "4" : "1");
+}
+
+const struct change change_softdirty = {
+	.name = "softdirty",
+	.setup = softdirty_setup,
+	.make = softdirty,
+};

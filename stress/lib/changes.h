@@ -1,0 +1,34 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+/*
+ * Changes below private memory that leave its content alone: what a process, an
+ * administrator or the kernel itself does to pages and page tables while the
+ * owners of words (words.h) go on.
+ */
+#ifndef STRESS_CHANGES_H
+#define STRESS_CHANGES_H
+
+#include <stdbool.h>
+#include <stddef.h>
+
+#include "rng.h"
+
+/* What is changed: page by page, and unit by unit where a change needs whole ones. */
+struct region {
+	char *mem;
+	size_t pages;	/* words in all of them; one more page follows, nobody's */
+	size_t unit;	/* in bytes: huge pages, or one page where there are none */
+};
+
+struct change {
+	const char *name;
+	bool forks;
+	const char *(*setup)(const struct region *r);	/* as for ways */
+	/* False: the kernel refused, as it may. */
+	bool (*make)(const struct region *r, struct rng *rng);
+};
+
+extern const struct change change_split, change_collapse, change_pageout,
+			   change_swapoff, change_fork, change_ksm,
+			   change_migrate, change_softdirty, change_cold;
+
+#endif /* STRESS_CHANGES_H */

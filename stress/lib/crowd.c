@@ -1,0 +1,141 @@
+// SPDX-License-Identifier: GPL-2.0
+/* Who goes which way in a round, and what changes below them. See crowd.h. */
+#include <string.h>
+
+#include "core.h"
+#include "crowd.h"
+#include "words.h"
+
+#define THINGS_MAX 16
+
+enum { WRITER0, WRITER1, PEER, OWNERS };
+
+/* Those of a table that take turns. */
+struct turns {
+	unsigned int nr, which[THINGS_MAX];
+	uint64_t done[THINGS_MAX], refused[THINGS_MAX], took_ns[THINGS_MAX];
+};
+
+static const struct crowd *crowd;
+static struct region region;
+static struct turns ways, changes;
+static const struct way *way;
+static bool alike;
+
+/* missing: of the i-th thing, which the option asks for, by name or as one of all. */
+static void take(struct turns *t, const char *option, unsigned int i,
+		 const char *name, const char *missing)
+{
+	if (!missing)
+		t->which[t->nr++] = i;
+	else if (strcmp(race_option(option), "all"))
+		race_skip("--%s %s: %s", option, name, missing);
+	else
+		race_note("--%s %s is left out: %s", option, name, missing);
+}
+
+static bool asked(const char *option, const char *name)
+{
+	const char *value = race_option(option);
+
+	return !strcmp(value, "all") || !strcmp(value, name);
+}
+
+void crowd_setup(const struct crowd *c, struct region r)
+{
+	const char *missing;
+
+	crowd = c;
+	region = r;
+	words_setup(r.mem, r.pages, OWNERS);
+	for (unsigned int i = 0; c->ways[i]; i++) {
+		if (!asked("way", c->ways[i]->name))
+			continue;
+		missing = c->ways[i]->setup ? c->ways[i]->setup() : NULL;
+		take(&ways, "way", i, c->ways[i]->name, missing);
+	}
+	for (unsigned int i = 0; c->changes[i]; i++) {
+		if (!asked("change", c->changes[i]->name))
+			continue;
+		missing = c->changes[i]->setup ? c->changes[i]->setup(&region) :
+			  NULL;
+		take(&changes, "change", i, c->changes[i]->name, missing);
+	}
+	if (!ways.nr || !changes.nr)
+		race_skip("nothing that this race needs can be had here");
+}
+
+void crowd_prepare(void)
+{
+	struct rng *rng = race_rng();
+
+	way = crowd->ways[ways.which[race_round() % ways.nr]];
+	alike = !rng_below(rng, 4);
+}
+
+static void run(unsigned int owner, const struct way *by)
+{
+	if (alike)
+		words_run_alike(owner, by);
+	else
+		words_run(owner, by);
+}
+
+void crowd_writer0(void)
+{
+	run(WRITER0, &way_cpu);
+}
+
+void crowd_writer1(void)
+{
+	run(WRITER1, &way_cpu);
+}
+
+void crowd_peer(void)
+{
+	run(PEER, way);
+}
+
+void crowd_change(void)
+{
+	struct rng *rng = race_rng();
+
+	for (unsigned int n = 0; n < crowd->calls && !race_over(); n++) {
+		unsigned int i = changes.which[rng_below(rng, changes.nr)];
+		const struct change *c = crowd->changes[i];
+		uint64_t start;
+
+		race_delay(rng_below(rng, crowd->delay_ns));
+		if (c->forks && way->not_with_fork)
+			continue;
+		start = race_now_ns();
+		if (c->make(&region, rng))
+			changes.done[i]++;
+		else
+			changes.refused[i]++;
+		changes.took_ns[i] += race_now_ns() - start;
+	}
+}
+
+void crowd_judge(void)
+{
+	words_judge();
+}
+
+void crowd_extra(void)
+{
+	char name[64];
+
+	words_extra();
+	for (unsigned int n = 0; n < changes.nr; n++) {
+		unsigned int i = changes.which[n];
+
+		snprintf(name, sizeof(name), "%s.done", crowd->changes[i]->name);
+		race_extra(name, changes.done[i]);
+		snprintf(name, sizeof(name), "%s.refused",
+			 crowd->changes[i]->name);
+		race_extra(name, changes.refused[i]);
+		snprintf(name, sizeof(name), "%s.ms", crowd->changes[i]->name);
+		race_extra(name, changes.took_ns[i] / 1000000);
+	}
+}

@@ -1,0 +1,38 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+/*
+ * A crowd: two threads that store by the CPU, a peer that goes another way, and
+ * the main thread that makes changes below them. What a race of this kind is, are its
+ * region, its ways and its changes. The options "way" and "change" choose one of them;
+ * "all" lets those that can be had here take turns.
+ */
+#ifndef STRESS_CROWD_H
+#define STRESS_CROWD_H
+
+#include "changes.h"
+#include "ways.h"
+
+struct crowd {
+	const struct way *const *ways;		/* of the peer; NULL ends */
+	const struct change *const *changes;	/* NULL ends */
+	unsigned int calls;			/* changes in one round */
+	uint64_t delay_ns;			/* at most, before each */
+};
+
+void crowd_setup(const struct crowd *crowd, struct region region);
+void crowd_prepare(void);
+void crowd_writer0(void);
+void crowd_writer1(void);
+void crowd_peer(void);
+void crowd_change(void);
+void crowd_judge(void);
+void crowd_extra(void);
+
+#define CROWD_ACTORS							\
+	(const struct race_actor[]){					\
+		{ .name = "writer0", .loops = true, .act = crowd_writer0 }, \
+		{ .name = "writer1", .loops = true, .act = crowd_writer1 }, \
+		{ .name = "peer", .loops = true, .act = crowd_peer },	\
+		{ NULL }						\
+	}
+
+#endif /* STRESS_CROWD_H */

@@ -1,0 +1,28 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+/*
+ * Ways to reach a word of one's own memory. All but the first go round the CPU's
+ * translation: the kernel finds the page by get_user_pages(), with locks or without.
+ * A way that goes through a file serves one actor at a time.
+ */
+#ifndef STRESS_WAYS_H
+#define STRESS_WAYS_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+struct way {
+	const char *name;
+	/*
+	 * open(2): "O_DIRECT I/Os should never be run concurrently with the fork(2)
+	 * system call, if the memory buffer is a private mapping".
+	 */
+	bool not_with_fork;
+	const char *(*setup)(void);	/* main, once; why it cannot be had, or NULL */
+	uint64_t (*get)(volatile uint64_t *p);
+	void (*set)(volatile uint64_t *p, uint64_t value);	/* NULL: only looks */
+};
+
+extern const struct way way_cpu, way_process_vm, way_direct, way_vmsplice,
+			way_uring;
+
+#endif /* STRESS_WAYS_H */

@@ -1,0 +1,177 @@
+// SPDX-License-Identifier: GPL-2.0
+/* Owners, their words, and what they should have found there. See words.h. */
+#include <stdatomic.h>
+
+#include "race.h"
+#include "words.h"
+
+#define STRIDE		512	/* a sector: direct I/O reads and writes no less */
+#define STORES_MAX	64	/* in a row to one page, before the next one */
+#define REST_NS		20000000	/* at most, of pages that are alike */
+
+/* One owner's view; but for what it publishes it is his alone while a round runs. */
+static struct owner {
+	_Alignas(64) atomic_ullong *stored;	/* published, for each page */
+	uint64_t highest;
+	uint64_t wrong, late;			/* in this round */
+} owners[WORDS_OWNERS_MAX];
+
+static char *words;
+static size_t npages;
+static unsigned int nowners;
+static uint64_t wrong, late;
+
+volatile uint64_t *words_at(unsigned int owner, size_t page)
+{
+	return (volatile uint64_t *)(words + page * race_page_size() +
+				     owner * STRIDE);
+}
+
+uint64_t words_published(unsigned int owner, size_t page)
+{
+	return atomic_load(&owners[owner].stored[page]);
+}
+
+unsigned int words_owners(void)
+{
+	return nowners;
+}
+
+size_t words_pages(void)
+{
+	return npages;
+}
+
+static void blame(struct owner *o, const char *what, const char *by,
+		  size_t page, uint64_t expected, uint64_t found)
+{
+	if (expected - found <= race_late_stores()) {
+		o->late++;
+		return;
+	}
+	if (o->wrong++)
+		return;
+	race_fail("owner %u found %s by %s in page %zu of %zu to be %llu, not %llu",
+		  (unsigned int)(o - owners), what, by, page, npages,
+		  (unsigned long long)found, (unsigned long long)expected);
+}
+
+static void look_at_own(unsigned int self, size_t page, const struct way *way)
+{
+	struct owner *me = &owners[self];
+	uint64_t last = atomic_load_explicit(&me->stored[page],
+					     memory_order_relaxed);
+	uint64_t found = way->get(words_at(self, page));
+
+	if (found != last)
+		blame(me, "its own word", way->name, page, last, found);
+}
+
+static void store(unsigned int self, size_t page, uint64_t value,
+		  const struct way *way)
+{
+	struct owner *me = &owners[self];
+
+	way->set(words_at(self, page), value);
+	/* Whoever reads this, reads the word later. */
+	atomic_store(&me->stored[page], value);
+	if (value > me->highest)
+		me->highest = value;
+}
+
+static void look_at_other(unsigned int self, unsigned int other, size_t page,
+			  const struct way *way)
+{
+	struct owner *me = &owners[self], *o = &owners[other];
+	uint64_t least = atomic_load(&o->stored[page]);
+	uint64_t found = way->get(words_at(other, page));
+	uint64_t most = atomic_load(&o->stored[page]) + 1;
+
+	if (found < least)
+		blame(me, "another's word", way->name, page, least, found);
+	/* Alike ones rise by more than one. */
+	else if (found > most && found > o->highest + 1)
+		blame(me, "another's word, never stored,", way->name, page,
+		      most, found);
+}
+
+void words_run(unsigned int self, const struct way *way)
+{
+	struct rng *rng = race_rng();
+
+	while (!race_over()) {
+		size_t page = rng_below(rng, npages);
+		uint64_t stores = rng_log(rng, STORES_MAX);
+
+		while (stores-- && !race_over()) {
+			uint64_t last = words_published(self, page);
+
+			look_at_own(self, page, way);
+			if (way->set)
+				store(self, page, last + 1, way);
+		}
+		for (unsigned int other = 0; other < nowners; other++)
+			if (other != self)
+				look_at_other(self, other, page, way);
+	}
+}
+
+void words_run_alike(unsigned int self, const struct way *way)
+{
+	struct rng *rng = race_rng();
+
+	while (!race_over()) {
+		uint64_t value = owners[self].highest + 1, end;
+
+		for (size_t page = 0; page < npages && way->set; page++)
+			store(self, page, value, way);
+		end = race_now_ns() + rng_below(rng, REST_NS);
+		do {
+			size_t page = rng_below(rng, npages);
+
+			look_at_own(self, page, way);
+			look_at_other(self, (self + 1) % nowners, page, way);
+		} while (!race_over() && race_now_ns() < end);
+	}
+}
+
+static void judge_owner(unsigned int self)
+{
+	struct owner *o = &owners[self];
+
+	for (size_t page = 0; page < npages; page++) {
+		uint64_t last = words_published(self, page);
+		uint64_t now = *words_at(self, page);
+
+		if (now != last)
+			blame(o, "its word after the round", "cpu", page, last, now);
+		atomic_store(&o->stored[page], now);
+	}
+	late += o->late;
+	o->late = 0;
+	wrong += o->wrong;
+	o->wrong = 0;
+}
+
+void words_judge(void)
+{
+	for (unsigned int i = 0; i < nowners; i++)
+		judge_owner(i);
+}
+
+void words_setup(char *mem, size_t pages, unsigned int n)
+{
+	if (n > WORDS_OWNERS_MAX || n * STRIDE > race_page_size())
+		race_error("too many owners of words");
+	words = mem;
+	npages = pages;
+	nowners = n;
+	for (unsigned int i = 0; i < n; i++)
+		owners[i].stored = race_shared(pages * sizeof(uint64_t));
+}
+
+void words_extra(void)
+{
+	race_extra("wrong", wrong);
+	race_extra("late", late);
+}

@@ -1,0 +1,49 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+/*
+ * Words: the oracle of the races in which several threads share private memory
+ * that the kernel moves, copies, merges, writes out and maps anew below them.
+ *
+ * Law. All ways to one address reach one page, always. So a thread finds what it
+ * stored last, and finds of others' no less than they had stored before it looked.
+ *
+ * Each owner has one word in every page and stores rising numbers into it,
+ * by a way of its own (ways.h). Nobody else stores there, so on a correct kernel
+ *   its own word		is what it stored last
+ *   another's word	is at least what that one had published before the look
+ *			began, and at most one more than it had at its end
+ * Where the machine completes stores late (race_late_stores()), so few prove nothing.
+ */
+#ifndef STRESS_WORDS_H
+#define STRESS_WORDS_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "ways.h"
+
+#define WORDS_OWNERS_MAX 4
+
+/* setup: mem, whose pages are zero and stay mapped, gets the words. */
+void words_setup(char *mem, size_t npages, unsigned int owners);
+
+/* An actor: stores and looks until the round is over. */
+void words_run(unsigned int owner, const struct way *way);
+
+/*
+ * The same with all words of the owner alike for milliseconds at a time: pages
+ * become equal, as KSM needs them.
+ */
+void words_run_alike(unsigned int owner, const struct way *way);
+
+/* main: any owner's word of any page, for a change that works on the content. */
+uint64_t words_published(unsigned int owner, size_t page);
+volatile uint64_t *words_at(unsigned int owner, size_t page);
+unsigned int words_owners(void);
+size_t words_pages(void);
+
+/* judge: every word of every page, and what the owners saw in the round. */
+void words_judge(void);
+void words_extra(void);
+
+#endif /* STRESS_WORDS_H */

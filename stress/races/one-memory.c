@@ -1,0 +1,98 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * one-memory: threads of one process see different memory at one address.
+ *
+ * Law. A process has one memory: a store that one of its threads has made and told of
+ * is found by all others, by whatever way they look, whatever the kernel did to the page
+ * meanwhile: copied it for a child, merged it with an equal one, moved it, swapped it out and
+ * in, write-protected it to learn who writes. And a child's copy is of one moment, and its own.
+ *
+ * The interleaving, for all kinds of change that give an address another page:
+ *
+ *   change (CPU 0)                     store (CPU 1)      look (CPU 2)
+ *   -------------------------------    ---------------    ------------------
+ *                                      p[0] = 41
+ *   write-protect the entry; CPU 1's
+ *   translation is not flushed, or CPU 2
+ *   has just taken the page by its table
+ *   copy the page
+ *                                      p[0] = 42, into
+ *                                      the old page
+ *   map the copy
+ *                                                         p[0] is 41
+ *
+ * Oracle: lib/words.h, and for fork lib/changes.c.
+ */
+#define _GNU_SOURCE
+#include <errno.h>
+#include <string.h>
+#include <sys/mman.h>
+
+#include "crowd.h"
+#include "race.h"
+
+static const char *const way_names[] = {
+	"process_vm", "direct", "vmsplice", "uring", "all", NULL
+};
+
+static const char *const change_names[] = {
+	"fork", "ksm", "migrate", "softdirty", "swapoff", "pageout", "split",
+	"cold", "all", NULL
+};
+
+static const struct crowd crowd = {
+	.ways = (const struct way *const[]){
+		&way_process_vm, &way_direct, &way_vmsplice, &way_uring, NULL
+	},
+	.changes = (const struct change *const[]){
+		&change_fork, &change_ksm, &change_migrate, &change_softdirty,
+		&change_swapoff, &change_pageout, &change_split, &change_cold,
+		NULL
+	},
+	.calls = 8,
+	.delay_ns = 200000,
+};
+
+static void setup(void)
+{
+	struct region region = {
+		.pages = race_option_number("pages"),
+		.unit = race_page_size(),
+	};
+
+	region.mem = mmap(NULL, (region.pages + 1) * race_page_size(),
+			  PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS,
+			  -1, 0);
+	if (region.mem == MAP_FAILED)
+		race_error("mmap: %s", strerror(errno));
+	crowd_setup(&crowd, region);
+}
+
+const struct race race = {
+	.name = "one-memory",
+	.theme = "stale-translation",
+	.summary = "threads see one memory while it is copied, merged, moved and swapped",
+	.needs = (const char *const[]){ "cpus>=2", NULL },
+	.windows = (const struct race_window[]){
+		{ "pte.clear_flush", 50000, 300000, 4, 200000 },
+		{ "tlb.flush", 50000, 300000, 4, 200000 },
+		{ "tlb.batch.flush", 50000, 300000, 2, 200000 },
+		{ NULL }
+	},
+	.control = "skip.tlb.batch",
+	.exposure = { "probe.cow", 100 },
+	.options = (const struct race_option[]){
+		{ "way", way_names, "all", .help =
+		  "how the peer reaches the memory; all takes turns" },
+		{ "change", change_names, "all", .help =
+		  "what happens to the pages; all takes turns" },
+		{ "pages", NULL, "96", 2, 4096, "pages that the threads share" },
+		{ NULL }
+	},
+	.actors = CROWD_ACTORS,
+	.setup = setup,
+	.prepare = crowd_prepare,
+	.main_act = crowd_change,
+	.judge = crowd_judge,
+	.extra = crowd_extra,
+};
