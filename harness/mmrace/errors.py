@@ -26,6 +26,12 @@ class BuildError(MmraceError):
     exit_code = 129
 
 
+class TreeBuildError(MmraceError):
+    """A kernel tree does not configure or build, so nothing is known of it: exit code 125."""
+
+    exit_code = 125
+
+
 class StoreError(MmraceError):
     """The run directory cannot be written, so no further cell may run: exit code 128."""
 
