@@ -71,6 +71,8 @@ class Preparation:
         if key not in self._kernels:
             with self._progress.step(f"kernel {place.kernel} {place.arch}"):
                 self._kernels[key] = kernels.resolve(place.kernel, config.arch(place.arch))
+            for note in self._kernels[key].notes:
+                self._progress.say(f"{place.kernel}: {note}")
         return self._kernels[key]
 
     def module(self, place: Place) -> build.Module:

@@ -7,7 +7,7 @@ import shutil
 from dataclasses import dataclass
 from pathlib import Path
 
-from mmrace import buildroot, config, tools
+from mmrace import buildroot, tools
 from mmrace.config import Arch
 from mmrace.errors import BuildError
 from mmrace.kernels import Kernel
@@ -57,7 +57,6 @@ def module(kernel: Kernel, *, sparse: bool = False) -> Module:
 
 def _build_module(kernel: Kernel, home: Path, sparse: bool) -> None:
     root = buildroot.for_kernel(kernel)
-    arch = config.arch(kernel.arch)
     inside = f"/build/{kernel.arch}-{home.name}{'-sparse' if sparse else ''}"
     work = Path(f"{root.home}{inside}")
     shutil.rmtree(work, ignore_errors=True)
@@ -65,11 +64,7 @@ def _build_module(kernel: Kernel, home: Path, sparse: bool) -> None:
         shutil.copytree(TREE / part, work / part)
     command: list[str | Path] = [
         *root.enter(), "make", "-C", root.kdir, f"M={inside}/module",
-        "MMRACE_WERROR=1", f"-j{os.cpu_count() or 1}"]
-    if arch.name != buildroot.HOST_ARCH:
-        host = config.arch(buildroot.HOST_ARCH)
-        command += [f"DEB_HOST_ARCH={arch.debian}", f"DEB_BUILD_ARCH={host.debian}",
-                    f"DEB_HOST_GNU_TYPE={arch.gnu}"]
+        "MMRACE_WERROR=1", *root.make_args, f"-j{os.cpu_count() or 1}"]
     if sparse:
         command += ["C=2", "CF=-Wsparse-error"]
     log = cache_dir() / "logs" / f"module-{kernel.suite}-{kernel.arch}.log"

@@ -1,13 +1,15 @@
 # SPDX-License-Identifier: GPL-2.0
-"""Build roots: a directory with a suite's own compiler, kbuild tools and kernel headers.
+"""Build roots: a directory with a suite's own compiler, and what kernels and modules need besides.
 
 A module must be built with the compiler family and kbuild tools of its kernel, and those of a
 newer suite need a newer C library than the host may have. One mechanism serves all: a minimal
-Debian of the kernel's suite in a directory, entered with chroot. It is named after the kernel
-version, so a new kernel makes a new root and nothing in it ever goes stale.
+Debian of the kernel's suite in a directory, entered with chroot. A root for a packaged kernel
+holds its headers and is named after its version, one for building kernels is named after the
+compiler's: a new version makes a new root, and nothing in one ever goes stale.
 """
 
 import re
+import shlex
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -15,33 +17,46 @@ from mmrace import config, tools
 from mmrace.archive import Suite, archive_url, transport_options, unpack
 from mmrace.config import Arch
 from mmrace.errors import InfraError
-from mmrace.kernels import Kernel
+from mmrace.kernel import Kernel
 from mmrace.locks import locked, new_directory
 from mmrace.paths import cache_dir
 
 HOST_ARCH = "x86_64"
 
 
+# Where a kernel's source and build directory are mounted: the same place for every kernel, so that
+# the compiler cache serves them all and a build directory stays good.
+SOURCE, OUTPUT, CCACHE = "/mmrace/src", "/mmrace/out", "/mmrace/ccache"
+
+
 @dataclass(frozen=True)
 class BuildRoot:
-    """A build root that holds the headers of one kernel."""
+    """A build root that can build against one kernel.
+
+    `kdir` is the kernel's build directory as seen from inside, `make_args` what make must be
+    told about architecture and compiler, `mounts` what is mounted inside while a command runs.
+    """
 
     home: Path
-    kernel: Kernel
-    compiler: str
-
-    @property
-    def kdir(self) -> str:
-        """The kernel's build directory, as seen from inside."""
-        return f"/usr/src/linux-headers-{self.kernel.release}"
+    kdir: str
+    make_args: tuple[str, ...]
+    mounts: tuple[tuple[Path, str], ...] = ()
 
     def enter(self) -> list[str | Path]:
         """The start of a command line that runs the rest of it inside.
 
-        objtool of 7.2 reads its stack limit from /proc; it is mounted for this command alone.
+        objtool of 7.2 reads its stack limit from /proc. make names its job queue in /tmp after
+        its process id, which is small and the same for every command: each has a /tmp of its own.
+        The kernel ends all of it when this process dies, however it dies: two builds in one
+        directory would spoil it.
         """
-        return ["unshare", "--mount", "--pid", "--fork", "--kill-child",
-                f"--mount-proc={self.home}/proc", "chroot", self.home]
+        binds = "".join(f"mount --bind {shlex.quote(str(source))} "
+                        f"{shlex.quote(f'{self.home}{inside}')} && "
+                        for source, inside in self.mounts)
+        return [tools.need("setpriv", "util-linux"), "--pdeathsig", "KILL",
+                "unshare", "--mount", "--pid", "--fork", "--kill-child",
+                f"--mount-proc={self.home}/proc", "sh", "-c",
+                f'mount -t tmpfs tmpfs "$0/tmp" && {binds}exec chroot "$0" "$@"', self.home]
 
 
 def _compiler(depends: list[str]) -> str:
@@ -53,11 +68,10 @@ def _compiler(depends: list[str]) -> str:
     raise InfraError(f"no compiler named among the headers' dependencies: {' '.join(depends)}")
 
 
-def _create(suite: Suite, compiler: str, headers: list[str], home: Path) -> None:
-    keep = ["make", "sparse", compiler, *headers]
+def _create(suite: Suite, packages: list[str], home: Path) -> None:
     with new_directory(home) as work:
         tools.run(["mmdebstrap", "--quiet", "--variant=essential",
-                   f"--architectures={suite.debian_arch}", f"--include={','.join(keep)}",
+                   f"--architectures={suite.debian_arch}", f"--include={','.join(packages)}",
                    "--dpkgopt=path-exclude=/usr/share/doc/*",
                    "--dpkgopt=path-exclude=/usr/share/man/*",
                    "--dpkgopt=path-exclude=/usr/share/locale/*",
@@ -100,15 +114,17 @@ def _add_foreign(home: Path, suite: Suite, arch: Arch, kernel: Kernel, compiler:
     for deb in debs:
         unpack(deb, home)
         deb.unlink()
-    cross = f"{compiler}-{arch.gnu.replace('_', '-')}"
-    for deb in suite.download_missing(cross, home, home / "tmp/cross"):
-        unpack(deb, home)
-        deb.unlink()
+    _add_package(f"{compiler}-{arch.gnu.replace('_', '-')}", suite, home)
     marker.touch()
 
 
-def for_kernel(kernel: Kernel) -> BuildRoot:
-    """The build root of a Debian kernel, made when it is not there."""
+def _add_package(package: str, suite: Suite, home: Path) -> None:
+    for deb in suite.download_missing(package, home, home / "tmp/added"):
+        unpack(deb, home)
+        deb.unlink()
+
+
+def _for_package(kernel: Kernel) -> BuildRoot:
     arch = config.arch(kernel.arch)
     host = config.arch(HOST_ARCH)
     suite = Suite(kernel.suite, host.debian)
@@ -119,8 +135,46 @@ def for_kernel(kernel: Kernel) -> BuildRoot:
                    if dep.startswith("linux-headers-")]
         compiler = _compiler(suite.depends(headers[0]))
         if not home.exists():
-            _create(suite, compiler, headers[:1], home)
+            _create(suite, ["make", "sparse", compiler, headers[0]], home)
             _complete_headers(home)
         if arch.name != HOST_ARCH:
             _add_foreign(home, suite, arch, kernel, compiler)
-    return BuildRoot(home, kernel, compiler)
+    return BuildRoot(home, f"/usr/src/linux-headers-{kernel.release}", () if arch == host else (
+        f"DEB_HOST_ARCH={arch.debian}", f"DEB_BUILD_ARCH={host.debian}",
+        f"DEB_HOST_GNU_TYPE={arch.gnu}"))
+
+
+# What building a kernel takes, beside the compiler for another architecture (added when asked for).
+KERNEL_TOOLS = ["gcc", "make", "sparse", "ccache", "flex", "bison", "bc", "perl", "python3",
+                "libelf-dev", "libssl-dev", "kmod", "cpio", "gzip", "xz-utils"]
+
+
+def for_source(suite_name: str, arch: Arch, source: Path, output: Path) -> BuildRoot:
+    """The build root of a suite's own compiler, with a source tree and a build directory in it."""
+    host = config.arch(HOST_ARCH)
+    suite = Suite(suite_name, host.debian)
+    base = cache_dir() / "buildroots"
+    ccache = cache_dir() / "ccache"
+    ccache.mkdir(parents=True, exist_ok=True)
+    with locked(base / f"{suite_name}-toolchain.lock"):
+        suite.update()
+        home = base / f"{suite_name}-gcc-{suite.version('gcc').replace(':', '_')}"
+        if not home.exists():
+            _create(suite, KERNEL_TOOLS, home)
+        for inside in (SOURCE, OUTPUT, CCACHE):
+            (home / inside.lstrip("/")).mkdir(parents=True, exist_ok=True)
+        prefix = "" if arch == host else f"{arch.gnu}-"
+        if prefix and not (home / f"usr/bin/{prefix}gcc").exists():
+            _add_package(f"gcc-{arch.gnu.replace('_', '-')}", suite, home)
+    return BuildRoot(home, OUTPUT,
+                     (f"ARCH={arch.kernel_arch}", f"CROSS_COMPILE={prefix}",
+                      f"CC=ccache {prefix}gcc"),
+                     ((source, SOURCE), (output, OUTPUT), (ccache, CCACHE)))
+
+
+def for_kernel(kernel: Kernel) -> BuildRoot:
+    """The build root in which a module is built for a kernel, made when it is not there."""
+    if kernel.headers.is_dir():
+        return for_source(kernel.suite, config.arch(kernel.arch), kernel.headers / "src",
+                          kernel.headers / "out")
+    return _for_package(kernel)

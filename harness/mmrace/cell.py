@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0
 """A cell: one race, in one mode, on one kernel and machine. What is run, and its replay line."""
 
+import re
 import shlex
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -37,7 +38,7 @@ class Cell:
     @property
     def name(self) -> str:
         """A stable name, good as a directory and as a test id."""
-        parts = [self.kernel.replace(":", "-"), self.arch]
+        parts = [re.sub(r"[:/,]+", "-", self.kernel), self.arch]
         if self.variant != "default":
             parts.append(self.variant)
         parts += [self.race, self.mode]

@@ -80,6 +80,8 @@ class Arch:
     image: str
     bus: str
     modules: tuple[str, ...]
+    build_targets: tuple[str, ...]
+    build_image: str
 
 
 @dataclass(frozen=True)
@@ -129,7 +131,9 @@ def arch(name: str) -> Arch:
         qemu_append=qemu.text("append", ""),
         qemu_args=tuple(qemu.texts("args")),
         console=qemu.text("console"), image=qemu.text("image"), bus=qemu.text("bus"),
-        modules=tuple(qemu.texts("modules")))
+        modules=tuple(qemu.texts("modules")),
+        build_targets=tuple(record.table("build").texts("targets")),
+        build_image=record.table("build").text("image"))
 
 
 @cache
@@ -137,6 +141,20 @@ def debian_suites() -> dict[str, tuple[str, ...]]:
     """Debian suites that kernels are taken from, and the architectures of each."""
     table = load(CONFIGS / "kernels.toml").table("debian")
     return {name: tuple(record.texts("arches")) for name, record in table.tables().items()}
+
+
+def toolchain_suite(version: str) -> str:
+    """The Debian suite whose compiler builds a kernel of that upstream version."""
+    data = load(CONFIGS / "kernels.toml")
+    for entry in data.data["toolchain"]:
+        record = Record(f"{data.where}: toolchain", entry)
+        if _numbers(version) < _numbers(record.text("below")):
+            return record.text("suite")
+    raise UsageError(f"{data.where}: no [[toolchain]] for version {version}")
+
+
+def _numbers(version: str) -> tuple[int, ...]:
+    return tuple(int(part) for part in version.split("."))
 
 
 @cache

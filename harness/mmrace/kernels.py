@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0
-"""Kernels by name: `debian:SUITE` is the newest kernel of that suite, from cache or archive.
+"""Kernels by name: a suite's newest package, or one that is built from sources (trees.py).
 
 A kernel is a directory in the cache with the image, the modules a guest may need, and
 `kernel.json`; what was downloaded once is used again until the suite has a newer one.
@@ -7,17 +7,20 @@ A kernel is a directory in the cache with the image, the modules a guest may nee
 
 import json
 import os
-import re
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from mmrace import archive, config, tools, vmlinux
+from mmrace import archive, config, kconfig, tools, trees, vmlinux
 from mmrace.archive import Suite
 from mmrace.config import Arch
 from mmrace.errors import InfraError, UsageError
+from mmrace.kernel import Kernel, upstream_version
 from mmrace.locks import locked, new_directory
 from mmrace.paths import cache_dir
+from mmrace.tree_source import DirectorySource, GitSource, PackageSource, Source
+
+__all__ = ["FORMS", "Kernel", "parse_id", "resolve", "running"]
 
 # What a guest of ours can need: block devices, swap targets, file systems, virtio, KVM. Sound,
 # network and graphics drivers are most of a package and are left in it.
@@ -26,54 +29,22 @@ MODULE_TREES = ("arch", "crypto", "drivers/block", "drivers/char", "drivers/virt
 
 
 @dataclass(frozen=True)
-class Kernel:
-    """One kernel that can be booted: everything that a result must say about it."""
+class KernelId:
+    """A kernel's id taken apart; `name` is a suite or a path."""
 
-    id: str
-    arch: str
-    release: str
-    version: str
-    upstream: str
-    packages: tuple[str, ...]
-    home: str
-    fresh: bool = True
-
-    @property
-    def image(self) -> Path:
-        """The image that the emulator is given."""
-        return Path(self.home) / "image"
-
-    @property
-    def modules_root(self) -> Path:
-        """The directory that holds lib/modules/RELEASE."""
-        return Path(self.home)
-
-    @property
-    def suite(self) -> str:
-        """The Debian suite of a `debian:` kernel."""
-        return self.id.partition(":")[2]
-
-    def record(self) -> dict[str, Any]:
-        """The part of a cell's record that names the kernel."""
-        return {"id": self.id, "version": self.version, "release": self.release,
-                "upstream": self.upstream, "packages": list(self.packages)}
+    provider: str
+    name: str
+    revision: str = ""
+    scenario: str = ""
+    patch: Path | None = None
 
 
-def upstream_version(package_version: str) -> str:
-    """`6.1.176` from a Debian version such as `1:6.1.176-1+deb12u1`."""
-    match = re.match(r"(?:\d+:)?(\d+(?:\.\d+)+)", package_version)
-    if not match:
-        raise InfraError(f"cannot read a kernel version out of '{package_version}'")
-    return match.group(1)
+FORMS = "debian:SUITE, source:SUITE[+SCENARIO] or tree:PATH[@REV][+SCENARIO]"
+DEFAULT_SCENARIO = "slim"
 
 
-def parse_id(kernel_id: str, arch: Arch) -> str:
-    """The suite that a kernel id names; anything else is a usage error that lists what is known."""
-    kind, _, name = kernel_id.partition(":")
+def _suite(kernel_id: str, name: str, arch: Arch) -> str:
     suites = config.debian_suites()
-    if kind != "debian" or not name:
-        raise UsageError(f"unknown kernel '{kernel_id}'; name one as debian:SUITE with SUITE one "
-                         f"of {', '.join(suites)}")
     if name not in suites:
         raise UsageError(f"unknown Debian suite '{name}' in '{kernel_id}'; configs/kernels.toml "
                          f"has: {', '.join(suites)}")
@@ -81,6 +52,45 @@ def parse_id(kernel_id: str, arch: Arch) -> str:
         raise UsageError(f"{kernel_id} does not exist for {arch.name}, only for "
                          f"{', '.join(suites[name])}")
     return name
+
+
+def parse_id(kernel_id: str, arch: Arch) -> KernelId:
+    """What a kernel id names; anything unknown is a usage error that lists what is known.
+
+    A patch to a source may follow its scenario after a comma: source:trixie+slim,FILE.
+    """
+    provider, _, rest = kernel_id.partition(":")
+    if provider not in ("debian", "source", "tree") or not rest:
+        raise UsageError(f"unknown kernel '{kernel_id}'; name one as {FORMS}")
+    if provider == "debian":
+        return KernelId(provider, _suite(kernel_id, rest, arch))
+    # A path may hold any of the separators; a directory that is there is meant as it is.
+    patch = scenario = revision = ""
+    name = rest
+    if not Path(rest).is_dir():
+        rest, _, patch = rest.partition(",")
+        rest, _, scenario = rest.partition("+")
+        name, _, revision = rest.partition("@")
+    if patch and not Path(patch).is_file():
+        raise UsageError(f"{kernel_id}: no such patch: {patch}")
+    if provider == "source" and revision:
+        raise UsageError(f"{kernel_id}: a suite's sources have no revisions; use tree:PATH@REV")
+    if provider == "source":
+        _suite(kernel_id, name, arch)
+    elif not (Path(name) / "Makefile").is_file() and not revision:
+        raise UsageError(f"{kernel_id}: {name} is not a kernel tree, it has no Makefile")
+    return KernelId(provider, name, revision,
+                    kconfig.check_scenario(scenario or DEFAULT_SCENARIO),
+                    Path(patch) if patch else None)
+
+
+def _source(wanted: KernelId) -> Source:
+    if wanted.provider == "source":
+        return PackageSource(wanted.name, wanted.patch)
+    path = Path(wanted.name).resolve()
+    if wanted.revision:
+        return GitSource(path, wanted.revision, wanted.patch)
+    return DirectorySource(path, wanted.patch)
 
 
 def newest_release(suite: Suite, arch: Arch) -> tuple[str, list[str]]:
@@ -135,23 +145,34 @@ def _assemble(suite: Suite, arch: Arch, release: str, packages: list[str], home:
         kernel = Kernel(id=f"debian:{suite.name}", arch=arch.name, release=release,
                         version=version, upstream=upstream_version(version),
                         packages=tuple(f"{name}={version}" for name in packages),
-                        home=str(home))
+                        home=str(home), suite=suite.name)
         (work / "kernel.json").write_text(json.dumps(asdict(kernel), indent=1))
 
 
 def _load(home: Path, fresh: bool) -> Kernel:
     data: dict[str, Any] = json.loads((home / "kernel.json").read_text())
-    data.update(packages=tuple(data["packages"]), home=str(home), fresh=fresh)
+    data.update(packages=tuple(data["packages"]), home=str(home), fresh=fresh,
+                suite=home.parent.parent.name.partition("-")[2])
     return Kernel(**data)
 
 
 def resolve(kernel_id: str, arch: Arch) -> Kernel:
-    """The kernel of that id for an architecture, fetched when the cache lacks it.
+    """The kernel of that id for an architecture: from the cache, the archive, or a build.
+
+    Raises TreeBuildError when a tree does not build.
+    """
+    wanted = parse_id(kernel_id, arch)
+    if wanted.provider == "debian":
+        return _resolve_package(Suite(wanted.name, arch.debian), arch)
+    return trees.resolve(kernel_id, _source(wanted), arch, wanted.scenario)
+
+
+def _resolve_package(suite: Suite, arch: Arch) -> Kernel:
+    """A suite's newest kernel.
 
     When the archive cannot be reached, the newest cached kernel of the suite serves, and its
     `fresh` is False so that results can say so.
     """
-    suite = Suite(parse_id(kernel_id, arch), arch.debian)
     base = cache_dir() / "kernels" / f"debian-{suite.name}" / arch.name
     with locked(base / "lock"):
         cached = sorted(base.glob("*/kernel.json"), key=lambda path: path.stat().st_mtime)

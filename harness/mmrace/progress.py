@@ -52,6 +52,10 @@ class Progress:
         if took > 1.0:
             self.console.print(f"  {escape(what)}: {took:.1f} s", highlight=False)
 
+    def say(self, text: str) -> None:
+        """Something that the user should know, on a line of its own."""
+        self.console.print(f"  {escape(text)}", highlight=False, soft_wrap=True)
+
     def cell_started(self, cell: Cell, kernel: Kernel) -> None:
         """A cell begins on a machine that is up."""
         self._label = f"{cell.race} {cell.mode} on {kernel.upstream} {cell.arch}"

@@ -11,7 +11,7 @@ from typing import Any
 from mmrace import build, config, controls, expectations, splat
 from mmrace.boots import Boot, Preparation, open_boot
 from mmrace.cell import SCHEMA, Cell, Observation
-from mmrace.errors import BuildError, MmraceError, StoreError
+from mmrace.errors import BuildError, MmraceError, StoreError, TreeBuildError, UsageError
 from mmrace.machines.base import MachineLost, Message
 from mmrace.progress import Progress
 from mmrace.store import Run
@@ -19,6 +19,10 @@ from mmrace.verdict import Verdict, exposure_of, judge, losses
 
 # What a race may take beyond its duration: setup, the last round, teardown.
 RACE_GRACE_S = 60.0
+
+# What a cell is that never had a machine. A kernel that does not build is missing, and no fault
+# of anybody's: `git bisect run` is to skip such a commit.
+GIVEN_UP = {BuildError: Verdict.ERROR, TreeBuildError: Verdict.SKIP}
 
 
 class Session:
@@ -48,10 +52,10 @@ class Session:
         try:
             with open_boot(self.prepared, cell.place, self.run.boot_dir()) as boot:
                 yield from self._on_boot(boot, waiting)
-        except StoreError:
+        except (StoreError, UsageError):
             raise
         except MmraceError as error:
-            verdict = Verdict.ERROR if isinstance(error, BuildError) else Verdict.INFRA
+            verdict = GIVEN_UP.get(type(error), Verdict.INFRA)
             while waiting:
                 yield self._give_up(waiting.pop(0), verdict, str(error))
 

@@ -13,12 +13,13 @@ EPILOG = """\
 examples:
   ./mmrace build --kernel debian:bookworm --arch x86_64
   ./mmrace build --all --sparse
+  ./mmrace build --kernel source:trixie+debug --kernel tree:linux@v6.9
 """
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the command's options."""
-    parser.add_argument("--kernel", action="append", default=[], help="debian:SUITE")
+    parser.add_argument("--kernel", action="append", default=[], help=kernels.FORMS)
     parser.add_argument("--arch", action="append", default=[], help="architecture")
     parser.add_argument("--all", action="store_true",
                         help="every kernel and architecture of configs/kernels.toml")
@@ -47,6 +48,8 @@ def main(args: argparse.Namespace) -> int:
         try:
             with progress.step(f"kernel {kernel_id} {arch_name}"):
                 kernel = kernels.resolve(kernel_id, arch)
+            for note in kernel.notes:
+                progress.say(f"{kernel_id}: {note}")
             with progress.step(f"races and agent for {arch_name}"):
                 build.races(arch)
                 build.agent(arch)

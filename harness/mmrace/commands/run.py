@@ -8,6 +8,7 @@ from mmrace import build
 from mmrace.cell import MODES, Cell
 from mmrace.commands import common
 from mmrace.errors import UsageError
+from mmrace.kernels import FORMS
 from mmrace.verdict import Verdict, exit_code
 
 HELP = "run one race (or all) on one kernel"
@@ -29,7 +30,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--on", choices=("qemu", "local"), default="qemu",
                         help="the machine: an emulated guest (default), or this one")
     parser.add_argument("--kernel", default=None,
-                        help="debian:SUITE, the newest kernel of a Debian suite")
+                        help=FORMS)
     parser.add_argument("--arch", default=os.uname().machine,
                         help="architecture as uname -m says it (default: %(default)s)")
     parser.add_argument("--machine", default="default", dest="variant", metavar="VARIANT",

@@ -27,7 +27,7 @@ def command_line(arch: Arch, variant: Variant, kernel: Kernel, initrd: Path, run
                  sockets: Path) -> list[str]:
     """QEMU's arguments; files in `run` stay, `sockets` is short-lived."""
     append = " ".join(filter(None, (f"console={arch.console}", COMMON_APPEND, arch.qemu_append,
-                                    variant.append)))
+                                    variant.append, kernel.append)))
     serial = f"virtio-serial-{arch.bus}"
     return [
         *emulator.command(arch), *arch.qemu_args,
