@@ -1,154 +1,148 @@
 # SPDX-License-Identifier: GPL-2.0
-"""The `bisect` command: options, and what they select.
-
-`main` bisects with any command (`--run`); a caller that can boot kernels passes
-`make_runner` and gets the same search, log and report.
-"""
+"""The `bisect` command: from options to a history, a runner and an answer."""
 
 from __future__ import annotations
 
 import argparse
+import functools
 import json
 import sys
-from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
 from rich.console import Console
 
-from mmrace.bisect import calibrate, git, report
+from mmrace import config
+from mmrace.bisect import calibrate, git, options, report
 from mmrace.bisect.command import CommandRunner
+from mmrace.bisect.evidence import parse_signal
 from mmrace.bisect.graph import FloatArray, Graph, linear
+from mmrace.bisect.race import RaceRunner
 from mmrace.bisect.runner import Runner
-from mmrace.bisect.session import bisect
+from mmrace.bisect.session import bisect, next_seed
 from mmrace.bisect.settings import Settings
 from mmrace.bisect.view import View
+from mmrace.cell import Cell
+from mmrace.commands import common
 from mmrace.errors import UsageError
-
-MakeRunner = Callable[[argparse.Namespace, Graph], Runner]
-
-UNITS = {"s": 1.0, "m": 60.0, "h": 3600.0, "d": 86400.0}
+from mmrace.kernels import parse_id
+from mmrace.report import write_all
+from mmrace.store import Run
 
 PATH_WEIGHT = 20.0
 """How much more a commit weighs that touches --path; the others keep weight 1, never 0."""
 
-
-def duration(text: str) -> float:
-    """Seconds of "90", "90s", "5m", "2h" or "1d"."""
-    number, unit = (text[:-1], text[-1]) if text[-1:] in UNITS else (text, "s")
-    try:
-        seconds = float(number) * UNITS[unit]
-    except ValueError:
-        raise argparse.ArgumentTypeError(f"not a time: {text!r} (such as 90s, 5m, 2h)") from None
-    if not seconds > 0:
-        raise argparse.ArgumentTypeError("a time must be positive")
-    return seconds
+# What a build and a trial's boot may take under emulation, in seconds, until they are measured.
+BUILD_GUESS_S, BOOT_GUESS_S = 30.0, 10.0
 
 
-def fraction(text: str) -> float:
-    """A confidence: above 0.5, below 1."""
-    try:
-        value = float(text)
-    except ValueError:
-        value = 0.0
-    if not 0.5 < value < 1.0:
-        raise argparse.ArgumentTypeError(f"not a confidence between 0.5 and 1: {text!r}")
-    return value
-
-
-def count(text: str) -> int:
-    """A positive number."""
-    if not text.isdigit() or int(text) < 1:
-        raise argparse.ArgumentTypeError(f"not a positive number: {text!r}")
-    return int(text)
-
-
-def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """All options of `mmrace bisect` that concern the search."""
-    where = parser.add_argument_group("what to search")
-    where.add_argument("--tree", type=Path, help="a git tree; searches good..bad, merges included")
-    where.add_argument("--list", help="packages instead of commits, oldest first, with commas")
-    where.add_argument("--good", help="the commit or package that does not fail")
-    where.add_argument("--bad", help="the commit or package that fails")
-    where.add_argument("--find", choices=("regression", "fix"), default="regression",
-                       help="fix: bad is the older end, name what fixed it")
-    where.add_argument("--path", action="append", default=[], metavar="PATH",
-                       help="commits that touch PATH are likelier; no other is excluded")
-    how = parser.add_argument_group("how to try one")
-    how.add_argument("--run", metavar="CMD", help="exit 0 pass, 125 cannot tell, >= 128 machine "
-                     "lost, else the failure; MMRACE_COMMIT names the commit")
-    how.add_argument("--build", metavar="CMD", help="run after each change of commit; "
-                     "a failure skips the commit")
-    how.add_argument("--keeps-builds", action="store_true",
-                     help="--build keeps its result by MMRACE_COMMIT")
-    how.add_argument("--timeout", type=duration, help="a CMD that runs longer is a machine lost")
-    limit = parser.add_argument_group("how sure, how long")
-    limit.add_argument("--confidence", type=fraction, default=0.95)
-    limit.add_argument("--budget", type=duration, default=float("inf"), metavar="TIME")
-    limit.add_argument("--no-change", type=float, default=0.2, metavar="P", dest="no_change",
-                       help="prior probability that nothing changed (default 0.2)")
-    limit.add_argument("--no-confirm", action="store_true",
-                       help="leave the comparison on fresh trials out")
-    limit.add_argument("--seed", type=int, default=1)
-    out = parser.add_argument_group("output")
-    out.add_argument("--out", type=Path, default=Path("runs/bisect"), help="directory of the log")
-    out.add_argument("--resume", action="store_true", help="go on from the log in --out")
-    out.add_argument("--json", action="store_true")
-    test = parser.add_argument_group("calibration")
-    test.add_argument("--calibrate", action="store_true",
-                      help="print how well the stated confidence holds in simulated worlds")
-    test.add_argument("--trials", type=count, default=100, metavar="N",
-                      help="simulated searches for each world (default 100)")
-
-
-def main(args: argparse.Namespace, make_runner: MakeRunner | None = None) -> int:
+def main(args: argparse.Namespace) -> int:
     """Run the command; returns the exit code.  UsageError for options that make no sense."""
     if args.calibrate:
         return run_calibration(args.trials, args.json)
+    home = None
+    if args.resume:
+        args, home = options.kept(args)
+    check(args)
     graph = read_graph(args)
-    runner = make_runner(args, graph) if make_runner else command_runner(args)
+    if home is None:
+        home = new_home(args)
+        options.keep(args, home)
+    make = race_runner if args.race else command_runner
+    runner = make(args, home)
+    settings = read_settings(args, runner)
+    prior = path_prior(args, graph)
     console = Console(stderr=True)
-    with View(console) as view:
-        done = bisect(
-            graph, runner, read_settings(args, runner), args.out, args.resume,
-            prior=path_prior(args, graph), watch=view,
-        )
-    print(json.dumps(done.result, indent=1) if args.json else report.as_text(done.result))
+
+    @functools.cache
+    def name_of(name: str) -> str:
+        return label(args, name)
+
+    console.print(f"{graph.candidates} candidates; log, trials and report.html: {home}",
+                  highlight=False, soft_wrap=True)
+    try:
+        with View(console, name_of) as view:
+            done = bisect(graph, runner, settings, home, prior=prior, watch=view,
+                          labels=name_of)
+    except KeyboardInterrupt:
+        console.print(f"stopped; go on with: ./mmrace bisect --resume {home}", highlight=False,
+                      soft_wrap=True)
+        raise
+    finally:
+        write_all(home)
+    print(json.dumps(done.result, indent=1) if args.json else report.as_text(done.result, name_of))
     return int(done.finish.answer)
 
 
-def ends(args: argparse.Namespace) -> tuple[str, str]:
-    """(old, new) of --good and --bad."""
-    if args.good is None or args.bad is None:
-        raise UsageError("bisect needs --good and --bad")
-    return (args.good, args.bad) if args.find == "regression" else (args.bad, args.good)
+def check(args: argparse.Namespace) -> None:
+    """Refuse what cannot be meant, before anything is fetched, built or booted."""
+    if sum(bool(one) for one in (args.tree, args.kernels, args.list)) != 1:
+        raise UsageError("bisect needs one of --tree PATH, --kernels K1,K2,... and --list A,B,...")
+    if bool(args.race) == bool(args.run):
+        raise UsageError("bisect needs one of --race NAME (a race in a guest) and --run CMD")
+    if args.kernels and not args.race:
+        raise UsageError("--kernels are tried with --race NAME; --run goes with --tree or --list")
+    if args.list and args.race:
+        raise UsageError("--list is for --run; package kernels are named with --kernels")
+    if args.path and not args.tree:
+        raise UsageError("--path needs --tree")
+    if not 0.0 < args.no_change < 1.0:
+        raise UsageError("--no-change must lie between 0 and 1")
+    parse_signal(args.signal, args.signature)
+    if not args.race:
+        return
+    common.check_race(args.race)
+    config.variant(args.variant, args.arch)
+    common.parse_options(args.option)
+    for kernel in (args.kernels or "").split(","):
+        if kernel:
+            parse_id(kernel, config.arch(args.arch))
+
+
+def new_home(args: argparse.Namespace) -> Path:
+    """The run directory, with the words of the command."""
+    command = ["./mmrace", *sys.argv[1:]]
+    if args.out is None:
+        return Run.create(command).home
+    home: Path = args.out
+    if (home / "run.json").exists():
+        raise UsageError(f"{home} holds a run already: go on in it with --resume {home}, or name "
+                         "another --out")
+    home.mkdir(parents=True, exist_ok=True)
+    return Run.begin(command, home).home
+
+
+def ends(args: argparse.Namespace, names: list[str] | None = None) -> tuple[str, str]:
+    """(old, new) of --good and --bad; with a list, its own ends where they are not given."""
+    old, new = (args.good, args.bad) if args.find == "regression" else (args.bad, args.good)
+    if names:
+        old, new = old or names[0], new or names[-1]
+    if old is None or new is None:
+        raise UsageError("bisect --tree needs --good and --bad")
+    return old, new
 
 
 def read_graph(args: argparse.Namespace) -> Graph:
     """The candidates that the options select."""
-    if (args.tree is None) == (args.list is None):
-        raise UsageError("bisect needs one of --tree and --list")
     if args.tree is not None:
+        args.tree = args.tree.resolve()
         return git.history(args.tree, *ends(args))
-    names = [name for name in args.list.split(",") if name]
-    if args.good or args.bad:
-        old, new = ends(args)
-        if old not in names or new not in names or names.index(old) >= names.index(new):
-            raise UsageError(f"{old} and {new} are not in this order in --list")
-        names = names[names.index(old): names.index(new) + 1]
-    return linear(names)
+    names = [name for name in (args.kernels or args.list).split(",") if name]
+    old, new = ends(args, names)
+    if old not in names or new not in names or names.index(old) >= names.index(new):
+        raise UsageError(f"{old} and {new} are not in this order in {','.join(names)}, which must "
+                         "begin with the oldest; with --find fix the bad one is the older")
+    return linear(names[names.index(old): names.index(new) + 1])
 
 
 def read_settings(args: argparse.Namespace, runner: Runner) -> Settings:
     """The settings that the options select."""
-    if not 0.0 < args.no_change < 1.0:
-        raise UsageError("--no-change must lie between 0 and 1")
     prior = Settings().prior
-    keeps = args.keeps_builds or getattr(runner, "build_command", "") is None
     return Settings(
-        find=args.find, confidence=args.confidence, budget=args.budget, keeps_builds=keeps,
-        confirm=not args.no_confirm, seed=args.seed,
-        prior=type(prior)(none=args.no_change),
+        find=args.find, confidence=args.confidence, budget=args.budget,
+        build_cost=BUILD_GUESS_S, trial_cost=args.duration + BOOT_GUESS_S,
+        keeps_builds=runner.keeps_builds, mixes=runner.mixes, parallel=args.parallel,
+        confirm=not args.no_confirm, seed=args.seed, prior=type(prior)(none=args.no_change),
     )
 
 
@@ -156,20 +150,37 @@ def path_prior(args: argparse.Namespace, graph: Graph) -> FloatArray | None:
     """Weights by --path, or None."""
     if not args.path:
         return None
-    if args.tree is None:
-        raise UsageError("--path needs --tree")
     likely = git.touched(args.tree, graph.names[0], graph.names[graph.new], args.path)
+    if not likely:
+        raise UsageError(f"--path: no commit between the ends touches {', '.join(args.path)}")
     return np.array([PATH_WEIGHT if name in likely else 1.0 for name in graph.names])
 
 
-def command_runner(args: argparse.Namespace) -> CommandRunner:
+def label(args: argparse.Namespace, name: str) -> str:
+    """A candidate for people: a commit with its subject, or the name as it is."""
+    return f"{name[:12]} {git.subject(args.tree, name)}" if args.tree else name
+
+
+def command_runner(args: argparse.Namespace, home: Path) -> Runner:
     """The runner of --run."""
-    if args.run is None:
-        raise UsageError("bisect needs --run CMD")
     return CommandRunner(
-        args.run, args.tree, args.out / "worktree" if args.tree else None, args.build,
-        args.timeout,
+        args.run, args.tree, home / "worktree" if args.tree else None, args.build, args.timeout,
+        args.keeps_builds, next_seed(home, args.seed, args.parallel),
     )
+
+
+def race_runner(args: argparse.Namespace, home: Path) -> Runner:
+    """The runner of --race: on package kernels, or on the commits of a tree."""
+    scenario = f"+{args.scenario}" if args.scenario else ""
+
+    def cell(name: str, seed: int) -> Cell:
+        kernel = f"tree:{args.tree}@{name}{scenario}" if args.tree else name
+        return Cell(kernel=kernel, arch=args.arch, race=args.race, mode=args.mode,
+                    duration=args.duration, seed=seed, variant=args.variant,
+                    options=common.parse_options(args.option))
+
+    return RaceRunner(cell, parse_signal(args.signal, args.signature), home,
+                      next_seed(home, args.seed, args.parallel))
 
 
 def run_calibration(trials: int, as_json: bool) -> int:

@@ -36,6 +36,8 @@ def encode(event: Event, graph: Graph) -> dict[str, Any]:
         return {"ev": "build", "commit": graph.names[event.node], **built}
     if isinstance(event, TrialEvent):
         outcome = dataclasses.asdict(event.outcome) | {"kind": event.outcome.kind.value}
+        outcome = {name: value for name, value in outcome.items()
+                   if value is not None and value is not False}
         held = {"held_out": True} if event.held_out else {}
         return {"ev": "trial", "commit": graph.names[event.node], **outcome, **held}
     suspect = None if event.suspect is None else graph.names[event.suspect]
@@ -59,7 +61,8 @@ def decode(record: dict[str, Any], graph: Graph) -> Event:
             return BuildEvent(node, built)
         if record["ev"] == "trial":
             kind = Kind(record["kind"])
-            outcome = Outcome(kind, record["cost"], record["exposure"], record["detail"])
+            outcome = Outcome(kind, record["cost"], record["exposure"], record["detail"],
+                              record.get("dead", False), record.get("seed"))
             return TrialEvent(node, outcome, record.get("held_out", False))
     except (KeyError, ValueError) as error:
         raise LogError(f"a record of the log is damaged: {error}: {record}") from error

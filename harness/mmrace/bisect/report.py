@@ -1,10 +1,10 @@
 # SPDX-License-Identifier: GPL-2.0
-"""What a bisection found: one JSON object, lines of text, and a section of the HTML page."""
+"""What a bisection found: one JSON object, lines of text, and git's own log format."""
 
 from __future__ import annotations
 
-import html
 import math
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -45,6 +45,7 @@ def as_json(state: State, finish: Finish) -> dict[str, Any]:
         "no_change": state.belief().none,
         "confidence": state.settings.confidence,
         "candidates": state.graph.candidates,
+        "order": [names[node] for node in sorted({*state.tallies, *state.untestable, *best})],
         "posterior": {
             names[node]: float(probabilities[node]) for node in best if probabilities[node] > 0
         },
@@ -84,59 +85,36 @@ def as_git_log(state: State, finish: Finish) -> str:
     return bisect_log(names[OLD], names[state.graph.new], marks, named, terms)
 
 
-def as_text(result: dict[str, Any]) -> str:
-    """The answer in a few lines."""
+def as_text(result: dict[str, Any], labels: Callable[[str], str] = str) -> str:
+    """The answer in a few lines; `labels` says a candidate's name for people."""
     what = "first fixed" if result["find"] == "fix" else "first failing"
     cost = result["cost"]
     sure = f"{100 * result['probability']:.1f} %"
-    lines = {
-        "named": f"{result['culprit']} is the {what} one, with {sure} probability",
-        "set": f"the {what} one is among {len(result['set'])}, with {sure} probability: "
-               + " ".join(result["set"]),
-        "no_change": f"no change between the ends ({100 * result['no_change']:.1f} %)",
-        "undecided": "undecided",
-    }
-    text = [lines[result["answer"]] + f" ({result['reason']})"]
+    if result["answer"] == "named":
+        text = [f"{labels(result['culprit'])} is the {what} one, with {sure} probability"]
+    elif result["answer"] == "set":
+        text = [f"the {what} one is among {len(result['set'])}, with {sure} probability "
+                f"({result['reason']}):"]
+        text += [f"  {labels(name)}" for name in result["set"]]
+    elif result["answer"] == "no_change":
+        text = [f"no change between the ends, with {100 * result['no_change']:.1f} % probability: "
+                f"{result['reason']}"]
+    else:
+        text = [f"undecided: {result['reason']}"]
     for name, rate in result["ends"].items():
         text.append(
-            f"  end {name}: {rate['fails']} of {rate['trials']} trials failed "
+            f"  end {labels(name)}: {rate['fails']} of {rate['trials']} trials failed "
             f"({100 * rate['low']:.1f} to {100 * rate['high']:.1f} %)"
         )
     for one in result["confirmations"]:
         text.append(
-            f"  fresh trials of {one['suspect']}: {one['fails']}/{one['trials']} failed, beside it "
-            f"{one['other_fails']}/{one['other_trials']}; Fisher's p = {one['p_value']:.2g}"
+            f"  fresh trials of {labels(one['suspect'])}: {one['fails']} of {one['trials']} "
+            f"failed, beside it {one['other_fails']} of {one['other_trials']}; Fisher's "
+            f"p = {one['p_value']:.2g}"
         )
     for name, why in result["untestable"].items():
-        text.append(f"  not testable: {name}: {why}")
+        text.append(f"  not testable: {labels(name)}: {why.splitlines()[0]}")
     text.append(
-        f"  {cost['trials']} trials, {cost['builds']} builds, cost {cost['spent']:.0f}"
+        f"  {cost['trials']} trials, {cost['builds']} builds, {cost['spent']:.0f} s together"
     )
     return "\n".join(text)
-
-
-def as_html(result: dict[str, Any], history: list[tuple[float, float, float]]) -> str:
-    """A section for the HTML page: the answer, and the posterior's history as a drawing.
-
-    `history` holds (cost spent, P(best candidate), P(no change)) after each step.
-    """
-    width, height = 640, 160
-    most = max((point[0] for point in history), default=1.0) or 1.0
-
-    def curve(which: int) -> str:
-        return " ".join(
-            f"{width * point[0] / most:.1f},{height * (1 - point[which]):.1f}"
-            for point in history
-        )
-
-    line = height * (1 - result["confidence"])
-    return (
-        '<section class="bisect"><h2>Bisection</h2><pre>'
-        f"{html.escape(as_text(result))}</pre>"
-        f'<svg viewBox="0 -4 {width} {height + 8}" width="{width}" role="img" '
-        'aria-label="probability of the best candidate and of no change over the cost">'
-        f'<path d="M0 {line:.1f}H{width}" stroke="#999" stroke-dasharray="4"/>'
-        f'<polyline points="{curve(1)}" fill="none" stroke="#06c" stroke-width="2"/>'
-        f'<polyline points="{curve(2)}" fill="none" stroke="#c60" stroke-width="2"/>'
-        "</svg></section>"
-    )

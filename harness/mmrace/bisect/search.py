@@ -8,14 +8,16 @@ and feeds the events back, so a log that is read again continues where it broke.
 from __future__ import annotations
 
 import enum
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor, as_completed
 from dataclasses import dataclass
+from itertools import cycle, islice, takewhile
 
 from mmrace.bisect import confirm, stop
 from mmrace.bisect.choose import choose
 from mmrace.bisect.gate import Gate, gate, next_end
 from mmrace.bisect.runner import Runner
-from mmrace.bisect.settings import Kind
+from mmrace.bisect.settings import Kind, Outcome
 from mmrace.bisect.state import BuildEvent, Event, PhaseEvent, State, TrialEvent
 
 INFRA_IN_ROW = 5
@@ -33,10 +35,9 @@ class Answer(enum.IntEnum):
 
 @dataclass(frozen=True)
 class Work:
-    """Try `node` up to `count` times, and stop early after a failure."""
+    """Try these nodes, one trial for each time that one is named; stop early after a failure."""
 
-    node: int
-    count: int
+    nodes: tuple[int, ...]
     held_out: bool = False
 
 
@@ -82,7 +83,15 @@ def _plan_gate(state: State) -> Step:
             return Finish(
                 Answer.UNDECIDED, f"{state.graph.names[node]}: {state.untestable[node]}"
             )
-    return Work(next_end(state), 1)
+    return Work(_ends(state))
+
+
+def _ends(state: State) -> tuple[int, ...]:
+    """The ends to try at once: both in turn, where they can be."""
+    width, first = state.settings.parallel, next_end(state)
+    if not state.settings.mixes:
+        return (first,) * width
+    return tuple(islice(cycle((first, state.graph.new - first)), width))
 
 
 def _plan_search(state: State) -> Step:
@@ -99,13 +108,14 @@ def _plan_search(state: State) -> Step:
         if owed is None:
             return _settle(state, group)
         if not spent:
-            return Work(*owed)
+            node, count = owed
+            return Work((node,) * max(count, settings.parallel))
     if spent:
         return _leftover(state, "the budget is spent")
     choice = choose(state)
     if choice is None:
         return _leftover(state, "no possible trial tells the rest apart")
-    return Work(choice.node, choice.count)
+    return Work((choice.node,) * max(choice.count, settings.parallel))
 
 
 def _settle(state: State, group: stop.Suspect) -> Step:
@@ -137,10 +147,14 @@ def _leftover(state: State, reason: str) -> Finish:
 
 def _plan_confirm(state: State) -> Step:
     current = state.confirmations[-1]
-    ended = current.done >= len(current.order) or state.spent >= state.settings.budget
-    if ended or not state.testable(current.order[current.done]):
+    settings = state.settings
+    nodes = current.order[current.done:][:settings.parallel]
+    ended = not nodes or state.spent >= settings.budget
+    if ended or not all(state.testable(node) for node in nodes):
         return Enter(PhaseEvent("search"))
-    return Work(current.order[current.done], 1, held_out=True)
+    if not settings.mixes:
+        nodes = tuple(takewhile(lambda node: node == nodes[0], nodes))
+    return Work(nodes, held_out=True)
 
 
 class Search:
@@ -158,6 +172,8 @@ class Search:
         self.sink = sink
         self.watch = watch
         self._lost = 0
+        width = state.settings.parallel
+        self._pool = ThreadPoolExecutor(width) if width > 1 else None
 
     def run(self) -> Finish:
         """Search until there is an answer."""
@@ -178,17 +194,37 @@ class Search:
         self.state.apply(event)
 
     def _work(self, work: Work) -> None:
-        state, name = self.state, self.state.graph.names[work.node]
-        if work.node not in state.built:
-            built = self.runner.build(name)
-            self._take(BuildEvent(work.node, built))
-            if not built.ok or work.node in state.same:
-                return
-        for _ in range(work.count):
-            outcome = self.runner.trial(name)
-            self._take(TrialEvent(work.node, outcome, work.held_out))
-            self._lost = self._lost + 1 if outcome.kind is Kind.INFRA else 0
-            if outcome.kind is Kind.FAIL or state.spent >= state.settings.budget:
+        state = self.state
+        for node in dict.fromkeys(work.nodes):
+            if node not in state.built:
+                built = self.runner.build(state.graph.names[node])
+                self._take(BuildEvent(node, built))
+                if not built.ok or node in state.same:
+                    return
+        width = state.settings.parallel
+        for at in range(0, len(work.nodes), width):
+            wave = work.nodes[at:at + width]
+            failed = False
+            for node, outcome in self._trials(wave):
+                self._take(TrialEvent(node, outcome, work.held_out))
+                self._lost = self._lost + 1 if outcome.kind is Kind.INFRA else 0
+                failed |= outcome.kind is Kind.FAIL
+            if failed or state.spent >= state.settings.budget or self._lost >= INFRA_IN_ROW:
                 break
-            if not state.testable(work.node) or self._lost >= INFRA_IN_ROW:
+            if not all(state.testable(node) for node in work.nodes):
                 break
+
+    def _trials(self, wave: tuple[int, ...]) -> Iterator[tuple[int, Outcome]]:
+        """The trials of a wave as they end, all at once."""
+        names = self.state.graph.names
+        if self._pool is None:
+            for node in wave:
+                yield node, self.runner.trial(names[node])
+            return
+        running = {self._pool.submit(self.runner.trial, names[node]): node for node in wave}
+        try:
+            for one in as_completed(running):
+                yield running[one], one.result()
+        except BaseException:
+            self._pool.shutdown(wait=False, cancel_futures=True)
+            raise

@@ -11,14 +11,14 @@ from typing import Any
 
 from mmrace.bisect import log, report
 from mmrace.bisect.graph import FloatArray, Graph
+from mmrace.bisect.page import History, remember, section
 from mmrace.bisect.runner import Runner
 from mmrace.bisect.search import Finish, Search, Step
 from mmrace.bisect.settings import Settings
 from mmrace.bisect.state import State
-from mmrace.errors import UsageError
+from mmrace.report import files
 
-History = list[tuple[float, float, float]]
-"""(cost spent, P(best candidate), P(no change)) after each step."""
+LOG = "bisect.ndjson"
 
 
 @dataclass(frozen=True)
@@ -35,46 +35,47 @@ class Bisection:
         return report.as_json(self.state, self.finish)
 
 
+def next_seed(directory: Path, first: int, parallel: int) -> int:
+    """A seed that no trial of the log of `directory` has, nor one that it does not tell of yet."""
+    path = directory / LOG
+    used = [int(record["seed"]) for record in log.read(path)
+            if record["ev"] == "trial" and "seed" in record] if path.exists() else []
+    return max(used) + parallel + 1 if used else first
+
+
 def bisect(
     graph: Graph,
     runner: Runner,
     settings: Settings,
     directory: Path,
-    resume: bool = False,
     prior: FloatArray | None = None,
     watch: Callable[[State, Step], None] = lambda state, step: None,
+    labels: Callable[[str], str] = str,
 ) -> Bisection:
-    """Search, with everything kept in `directory`.
+    """Search, with everything kept in `directory`, where a log of this bisection is gone on with.
 
-    Writes `bisect.ndjson` (the log), then `bisect.json`, `git-bisect.log` and
-    `bisect.html` (a section).  `resume` goes on from the log; without it an
-    existing log is refused.
+    Writes `bisect.ndjson` (the log), then `bisect.json`, `git-bisect.log` and `bisect.html`, the
+    section of the run's page.  `labels` says a candidate's name for people.
     """
-    path = directory / "bisect.ndjson"
+    path = directory / LOG
     state = State(graph, settings, prior)
     history: History = []
-    if path.exists() and not resume:
-        raise UsageError(f"{path} exists: go on with --resume, or choose another --out")
     if path.exists():
         for event in log.replay(path, graph, settings):
             state.apply(event)
-            _remember(history, state)
+            remember(history, state)
         state.built.clear()
 
     def follow(now: State, step: Step) -> None:
-        _remember(history, now)
+        remember(history, now)
         watch(now, step)
 
     with log.Log(path, graph, settings) as written:
         finish = Search(state, runner, written.event, follow).run()
+        remember(history, state)
         done = Bisection(state, finish, history)
         written.write({"ev": "answer", **done.result})
-    (directory / "bisect.json").write_text(json.dumps(done.result, indent=1) + "\n")
-    (directory / "git-bisect.log").write_text(report.as_git_log(state, finish))
-    (directory / "bisect.html").write_text(report.as_html(done.result, history))
+    files.write(directory / "bisect.json", json.dumps(done.result, indent=1) + "\n")
+    files.write(directory / "git-bisect.log", report.as_git_log(state, finish))
+    files.write(directory / "bisect.html", section(done.result, history, labels))
     return done
-
-
-def _remember(history: History, state: State) -> None:
-    if not history or history[-1][0] != state.spent:
-        history.append((state.spent, float(state.probabilities().max()), state.belief().none))

@@ -35,6 +35,10 @@ class Outcome:
     cost: float = 1.0
     exposure: float = 1.0
     detail: str = ""
+    dead: bool = False
+    """The kernel never came up, so that nothing was tried."""
+    seed: int | None = None
+    """What repeats the trial, where there is such a thing."""
 
 
 @dataclass(frozen=True)
@@ -61,6 +65,10 @@ class Settings:
     """A first guess of what one trial costs; measured trials replace it."""
     keeps_builds: bool = True
     """Whether a commit built earlier can be tried again without a build."""
+    mixes: bool = True
+    """Whether trials of different commits can run at once."""
+    parallel: int = 1
+    """Trials that run at once."""
     gate_factor: float = 20.0
     """Bayes factor that the gate wants for or against a change."""
     gate_share: float = 0.5

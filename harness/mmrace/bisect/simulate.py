@@ -121,6 +121,8 @@ class Simulated:
             rates.append(world.rate * factor if fails else world.noise)
         return rates
 
+    keeps_builds = mixes = True
+
     def build(self, commit: str) -> Built:
         """Costs four trials."""
         return Built(int(commit) not in self._broken, cost=4.0)

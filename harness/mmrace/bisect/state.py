@@ -19,6 +19,8 @@ MASKED_SHARE = 1 / 3
 """A commit with more than this share of trials that cannot tell is masked..."""
 MASKED_TRIALS = 4
 """...once this many trials were made."""
+DEAD_TRIALS = 2
+"""Boots of a commit that never came up, without one that did, before it counts as unbootable."""
 
 
 @dataclass(frozen=True)
@@ -63,6 +65,8 @@ class Tally:
     """Full clean trials."""
     other: int = 0
     infra: int = 0
+    dead: int = 0
+    """Those of `other` in which the kernel never came up."""
 
     @property
     def trials(self) -> int:
@@ -78,6 +82,7 @@ class Tally:
             self.passes += outcome.exposure
         elif outcome.kind is Kind.OTHER:
             self.other += 1
+            self.dead += outcome.dead
         else:
             self.infra += 1
 
@@ -87,6 +92,11 @@ class Tally:
         lost = self.other + self.infra
         total = lost + self.trials
         return total >= MASKED_TRIALS and lost > MASKED_SHARE * total
+
+    @property
+    def unbootable(self) -> bool:
+        """It never came up."""
+        return self.dead >= DEAD_TRIALS and self.dead == self.other and not self.trials
 
 
 @dataclass
@@ -158,7 +168,9 @@ class State:
         tally.add(outcome)
         if outcome.kind is Kind.OTHER and outcome.exposure < 1.0:
             tally.passes += outcome.exposure
-        if tally.masked and node not in (OLD, self.graph.new):
+        if tally.unbootable:
+            self.untestable[node] = f"does not boot: {outcome.detail}"
+        elif tally.masked and node not in (OLD, self.graph.new):
             self.untestable[node] = "masked by other failures"
         if event.held_out:
             confirmation = self.confirmations[-1]

@@ -18,9 +18,14 @@ from mmrace.bisect.choose import choose
 from mmrace.bisect.search import Finish, Step, Work
 from mmrace.bisect.state import State
 
+Labels = Callable[[str], str]
+"""A candidate's name for people."""
+
 BARS = 8
 """Candidates shown."""
 WIDTH = 30
+LONGEST = 48
+"""Characters of a bar, and of a candidate's name."""
 RECENT = 0.5
 """Seconds between two lines when there is no terminal, times the trials so far."""
 
@@ -45,22 +50,20 @@ def cost_left(state: State) -> float | None:
     return max(0.0, entropy - floor) * choice.cost / choice.gain
 
 
-def now(state: State, step: Step) -> str:
+def now(state: State, step: Step, labels: Labels) -> str:
     """What runs now."""
     if isinstance(step, Work):
         why = "fresh trials" if step.held_out else "trials"
-        action = "" if step.node in state.built else "build, then "
-        return f"{action}up to {step.count} {why} of {short(state.graph.names[step.node])}"
+        nodes = list(dict.fromkeys(step.nodes))
+        names = " and ".join(labels(state.graph.names[node]) for node in nodes)
+        action = "" if all(node in state.built for node in nodes) else "build, then "
+        many = f"up to {len(step.nodes)} {why}" if len(step.nodes) > 1 else why[:-1]
+        return f"{action}{many} of {names}"
     return step.reason if isinstance(step, Finish) else f"phase {step.event.phase}"
 
 
-def short(name: str) -> str:
-    """Commit ids are cut, other names kept."""
-    return name[:12] if len(name) == 40 else name
-
-
-def render(state: State, step: Step) -> Group:
-    """The whole view."""
+def render(state: State, step: Step, labels: Labels) -> tuple[str, Group]:
+    """What runs now, and the view below it."""
     mass = state.probabilities()
     best = np.argsort(-mass, kind="stable")[:BARS]
     bars = Table.grid(padding=(0, 1))
@@ -68,18 +71,16 @@ def render(state: State, step: Step) -> Group:
         if mass[node] > 0:
             tally = state.tally(int(node))
             bars.add_row(
-                short(state.graph.names[node]), bar(float(mass[node])),
+                Text(labels(state.graph.names[node])[:LONGEST]), bar(float(mass[node])),
                 f"{100 * mass[node]:5.1f} %", f"{tally.fails}/{tally.trials} failed",
             )
     none = state.belief().none
     bars.add_row("no change", bar(none), f"{100 * none:5.1f} %", "")
     left = cost_left(state)
-    foot = f"{state.trials} trials, {state.builds} builds, spent {state.spent:.0f}"
+    foot = f"{state.trials} trials, {state.builds} builds, {state.spent:.0f} s together"
     if left is not None:
-        foot += f", search left about {left:.0f}"
-    return Group(
-        Text(f"{state.phase}: {now(state, step)}", style="bold"), bars, Text(foot, style="dim")
-    )
+        foot += f", search left about {left:.0f} s"
+    return f"{state.phase}: {now(state, step, labels)}", Group(bars, Text(foot, style="dim"))
 
 
 def bar(share: float) -> Text:
@@ -88,31 +89,43 @@ def bar(share: float) -> Text:
     return Text("█" * full + "·" * (WIDTH - full), style="cyan")
 
 
-def line(state: State, step: Step) -> str:
+def line(state: State, step: Step, labels: Labels) -> str:
     """The view as one line, where there is no terminal."""
     mass = state.probabilities()
     top = int(mass.argmax())
     return (
-        f"{state.phase}: {now(state, step)}; best {short(state.graph.names[top])} "
+        f"{state.phase}: {now(state, step, labels)}; best {labels(state.graph.names[top])} "
         f"{100 * mass[top]:.1f} %, no change {100 * state.belief().none:.1f} %, "
-        f"{state.trials} trials, {state.builds} builds, spent {state.spent:.0f}"
+        f"{state.trials} trials, {state.builds} builds, {state.spent:.0f} s together"
     )
 
 
 class View:
     """Follows a search on a terminal, or as plain lines at growing distances elsewhere."""
 
-    def __init__(self, console: Console, clock: Callable[[], float] = time.monotonic) -> None:
+    def __init__(self, console: Console, labels: Labels = str,
+                 clock: Callable[[], float] = time.monotonic) -> None:
         self._console = console
+        self._labels = labels
         self._clock = clock
-        self._live = Live(console=console, auto_refresh=False) if console.is_terminal else None
-        self._next = clock()
+        self._next = self._began = clock()
+        self._head, self._below = "", Group()
+        self._live = None
+        if console.is_terminal:
+            self._live = Live(console=console, get_renderable=self._render, refresh_per_second=1)
+
+    def _render(self) -> Group:
+        """Called by a thread of the display's: it may look at the clock, never at the state."""
+        since = self._clock() - self._began
+        return Group(Text(f"{self._head} ({since:.0f} s)", style="bold"), self._below)
 
     def __call__(self, state: State, step: Step) -> None:
+        self._began = self._clock()
         if self._live is not None:
-            self._live.update(render(state, step), refresh=True)
+            self._head, self._below = render(state, step, self._labels)
         elif self._clock() >= self._next or isinstance(step, Finish):
-            self._console.print(line(state, step), highlight=False, soft_wrap=True)
+            self._console.print(line(state, step, self._labels), highlight=False, markup=False,
+                                soft_wrap=True)
             self._next = self._clock() + min(60.0, RECENT * (1 + state.trials / 10))
 
     def __enter__(self) -> View:

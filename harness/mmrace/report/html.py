@@ -91,6 +91,12 @@ def _embed(data: object) -> str:
     return json.dumps(data, separators=(",", ":")).replace("<", "\\u003c")
 
 
+def _sections(home: Path) -> list[str]:
+    """What a command left for its run's page beside the cells: whole sections."""
+    path = home / "bisect.html"
+    return [path.read_text(encoding="utf-8")] if path.is_file() else []
+
+
 def render(run: runs.Run, before: runs.Run | None = None) -> str:
     """RUN as one page, compared with BEFORE where there is one."""
     environment = jinja2.Environment(loader=jinja2.FileSystemLoader(_PAGE), autoescape=True,
@@ -102,6 +108,7 @@ def render(run: runs.Run, before: runs.Run | None = None) -> str:
     }
     return environment.get_template("page.html.j2").render(
         run=run.name,
+        sections=_sections(run.home),
         style=(_PAGE / "page.css").read_text(encoding="utf-8"),
         scripts=[(_PAGE / name).read_text(encoding="utf-8")
                  for name in ("data.js", "plots.js", "cells.js", "page.js")],

@@ -9,10 +9,11 @@ from pathlib import Path
 import pytest
 
 from mmrace.bisect import git
-from mmrace.bisect.cli import add_arguments, main
+from mmrace.bisect.cli import main
 from mmrace.bisect.command import kind_of
 from mmrace.bisect.confirm import fisher, power
 from mmrace.bisect.log import LogError, read, replay
+from mmrace.bisect.options import add_arguments
 from mmrace.bisect.settings import Kind, Settings
 from mmrace.bisect.state import State
 from mmrace.errors import UsageError
@@ -77,13 +78,16 @@ def make_tree(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return tree
 
 
-def bisect(tree: Path, *more: str) -> int:
+def command(*words: str) -> int:
     parser = argparse.ArgumentParser()
     add_arguments(parser)
+    return main(parser.parse_args(words))
+
+
+def bisect(tree: Path, *more: str) -> int:
     script = tree.parent / "flaky"
-    out = tree.parent / "out"
-    args = ["--tree", str(tree), "--run", f"sh {script}", "--out", str(out), *more]
-    return main(parser.parse_args(args))
+    return command("--tree", str(tree), "--run", f"sh {script}", "--out", str(tree.parent / "out"),
+                   *more)
 
 
 def test_names_the_culprit_on_a_side_branch(
@@ -98,14 +102,17 @@ def test_names_the_culprit_on_a_side_branch(
     text = (out / "git-bisect.log").read_text()
     assert f"# first bad commit: [{result['culprit']}]" in text
     run(tree, "bisect", "replay", str(out / "git-bisect.log"))
-    assert "<polyline" in (out / "bisect.html").read_text()
+    section = (out / "bisect.html").read_text()
+    assert f"<title>{result['culprit'][:12]} {CULPRIT}</title>" in section
+    assert section in (out / "report.html").read_text()
     assert run(tree, "status", "--porcelain") == ""
 
 
 def test_resume_is_replay(tree: Path, capsys: pytest.CaptureFixture[str]) -> None:
     """A log cut in the middle of a line gives the state of its whole lines, and the same name."""
     assert bisect(tree, "--good", "old", "--bad", "main") == 0
-    path = tree.parent / "out" / "bisect.ndjson"
+    out = tree.parent / "out"
+    path = out / "bisect.ndjson"
     whole = path.read_bytes()
     with pytest.raises(UsageError, match="--resume"):
         bisect(tree, "--good", "old", "--bad", "main")
@@ -117,11 +124,15 @@ def test_resume_is_replay(tree: Path, capsys: pytest.CaptureFixture[str]) -> Non
     for event in events:
         state.apply(event)
     assert len(events) == whole[:cut].count(b"\n") - 1
-    assert bisect(tree, "--good", "old", "--bad", "main", "--resume") == 0
+    assert command("--resume", str(out)) == 0
     assert CULPRIT in git.subject(tree, list(read(path))[-1]["culprit"])
     assert path.read_bytes().startswith(whole[: whole[:cut].rfind(b"\n") + 1])
+    seeds = [record["seed"] for record in read(path) if record["ev"] == "trial"]
+    assert len(seeds) == len(set(seeds)) > len(events) / 2
     with pytest.raises(LogError, match="confidence"):
-        replay(path, graph, Settings(confidence=0.9))
+        command("--resume", str(out), "--confidence", "0.9")
+    with pytest.raises(UsageError, match="no bisection"):
+        command("--resume", str(tree))
 
 
 def test_no_change_and_usage(tree: Path) -> None:
@@ -138,13 +149,33 @@ def test_lost_machines_end_the_search(tree: Path) -> None:
 
 
 def test_a_list_of_packages(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    parser = argparse.ArgumentParser()
-    add_arguments(parser)
     fix = 'case $MMRACE_COMMIT in 6.1|6.6|6.12) exit 1;; esac'
-    args = ["--list", "6.1,6.6,6.12,6.18,7.2", "--find", "fix", "--bad", "6.1", "--good", "7.2",
-            "--run", fix, "--out", str(tmp_path / "out"), "--json"]
-    assert main(parser.parse_args(args)) == 0
+    args = ["--list", "6.1,6.6,6.12,6.18,7.2", "--find", "fix", "--run", fix, "--json"]
+    assert command(*args, "--out", str(tmp_path / "one")) == 0
     assert json.loads(capsys.readouterr().out)["culprit"] == "6.18"
+    # Several trials at once; the ends are those of the list.
+    assert command(*args, "--out", str(tmp_path / "four"), "-n", "4") == 0
+    assert json.loads(capsys.readouterr().out)["culprit"] == "6.18"
+    with pytest.raises(UsageError, match="oldest"):
+        command(*args, "--good", "6.1", "--bad", "7.2", "--out", str(tmp_path / "wrong"))
+
+
+def test_trials_run_at_once(tmp_path: Path) -> None:
+    """Each trial waits until it meets another: with one at a time none would end well."""
+    meet = (f"cd {tmp_path}; touch here.$MMRACE_TRIAL; i=0; "
+            "while [ $(ls here.* | wc -l) -lt 2 ]; do i=$((i+1)); [ $i -gt 300 ] && exit 255; "
+            "sleep 0.01; done; case $MMRACE_COMMIT in a) exit 0;; esac; exit 1")
+    args = ["--list", "a,b", "--run", meet, "--out", str(tmp_path / "out")]
+    assert command(*args, "-n", "2", "--no-confirm") == 0
+    trials = [record for record in read(tmp_path / "out/bisect.ndjson") if record["ev"] == "trial"]
+    assert {record["kind"] for record in trials} == {"F", "P"}
+
+
+def test_a_tree_and_several_trials_at_once(tree: Path) -> None:
+    """A worktree holds one commit at a time, however many trials run."""
+    (tree.parent / "flaky").write_text(
+        'test "$(git rev-parse HEAD)" = "$MMRACE_COMMIT" || exit 255\ntest ! -e bug\n')
+    assert bisect(tree, "--good", "old", "--bad", "main", "-n", "3") == 0
 
 
 def test_exit_codes() -> None:
