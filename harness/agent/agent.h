@@ -47,6 +47,7 @@ int child_kill(const char *id);
 int child_pollfds(struct pollfd *fds);
 void child_handle(struct pollfd *fds, int nr);
 void child_tick(void);
+void child_abandon(void);
 
 /* kmsg.c: the kernel's log */
 int kmsg_open(void);

@@ -228,3 +228,21 @@ void child_tick(void)
 		child.pid = 0;
 	}
 }
+
+/*
+ * The harness is gone (--stdio): end the child as on a timeout, so that no
+ * race goes on on a host that nobody watches.
+ */
+void child_abandon(void)
+{
+	double patience_s = monotonic_s() + 5;
+
+	if (!child_busy() || child.ended)
+		return;
+	kill(-child.pid, SIGTERM);
+	while (waitpid(child.pid, &child.wait_status, WNOHANG) == 0) {
+		if (monotonic_s() > patience_s)
+			kill(-child.pid, SIGKILL);
+		usleep(20000);
+	}
+}

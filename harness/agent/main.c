@@ -180,5 +180,6 @@ int main(int argc, char **argv)
 	}
 	say_hello();
 	loop(commands, kmsg_open());
+	child_abandon();
 	return 0;
 }
