@@ -2,10 +2,13 @@
 """What every machine offers: an agent that takes commands and sends records."""
 
 import itertools
+import json
 import time
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import Any, Protocol
+
+from mmrace import splat
 
 Message = dict[str, Any]
 
@@ -17,6 +20,37 @@ class MachineLost(Exception):
         super().__init__(detail)
         self.kind = kind
         self.detail = detail
+
+
+def parse_records(lines: Iterable[bytes]) -> list[Message]:
+    """The records in whole lines; one that is none (a machine that is breaking, a login banner)
+    becomes a record of type `garbled` with its `text`, which nobody takes for anything else."""
+    records: list[Message] = []
+    for line in filter(None, lines):
+        try:
+            record = json.loads(line)
+        except ValueError:
+            record = None
+        if not isinstance(record, dict) or not isinstance(record.get("t"), str):
+            record = {"t": "garbled", "text": line.decode(errors="replace")}
+        records.append(record)
+    return records
+
+
+# How much of a report a lost machine's reason quotes, in lines; the console has all of it.
+QUOTED_LINES = 6
+
+
+def console_panic(console: str) -> str | None:
+    """What made the kernel panic, in one line, and the first lines of its report; None if it
+    did not panic. The panic's own words ("Fatal exception") seldom name the cause."""
+    lines = console.splitlines()
+    words = next((splat.title.strip(line) for line in lines if "Kernel panic" in line), None)
+    cause = splat.worst(splat.scan(lines))
+    if cause is None or cause.verdict != "PANIC":
+        return words
+    name = cause.title if words is None or cause.title in words else f"{cause.title}: {words}"
+    return "\n  ".join([name, *cause.excerpt[:QUOTED_LINES]])
 
 
 class Link(Protocol):

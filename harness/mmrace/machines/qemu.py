@@ -14,7 +14,7 @@ from mmrace import config, emulator, splat, tools
 from mmrace.config import Arch, Variant
 from mmrace.errors import InfraError
 from mmrace.kernels import Kernel
-from mmrace.machines.base import MachineLost, Message
+from mmrace.machines.base import MachineLost, Message, console_panic, parse_records
 
 # Emulation is an order of magnitude slower than the watchdogs expect (syzkaller's values for
 # emulated machines): a slow guest must not look like a hung one, a hung one is seen by silence.
@@ -137,7 +137,7 @@ class QemuMachine:
             return []
         self._offset += len(data)
         *lines, self._torn = (self._torn + data).split(b"\n")
-        return [json.loads(line) for line in lines if line]
+        return parse_records(lines)
 
     def alive(self) -> bool:
         """Whether QEMU still runs."""
@@ -149,9 +149,9 @@ class QemuMachine:
         if "thread=multi" in self.variant.accel and splat.stale_int3(console.splitlines()):
             return MachineLost("emulator", "QEMU executed an int3 that memory no longer held "
                                "(harness/mmrace/splat/emulator.py); run it again")
-        if "Kernel panic" in console:
-            line = next(text for text in console.splitlines() if "Kernel panic" in text)
-            return MachineLost("panic", line.strip())
+        panic = console_panic(console)
+        if panic:
+            return MachineLost("panic", panic)
         code = self._process.returncode if self._process else None
         if code == 0:
             return MachineLost("lost", "the guest powered off or rebooted on its own")

@@ -1,0 +1,36 @@
+# SPDX-License-Identifier: GPL-2.0
+"""What a breaking machine sends and prints, and what is made of it."""
+
+from mmrace.machines.base import console_panic, parse_records
+
+OOPS = """\
+[   12.000001] BUG: kernel NULL pointer dereference, address: 0000000000000008
+[   12.000002] #PF: supervisor write access in kernel mode
+[   12.000003] Oops: 0002 [#1] PREEMPT SMP NOPTI
+[   12.000004] CPU: 1 PID: 77 Comm: lost-write Not tainted 6.1.0-50-amd64 #1
+[   12.000005] RIP: 0010:page_remove_rmap+0x1c/0x2a0
+[   12.000006] Kernel panic - not syncing: Fatal exception
+[   12.000007] ---[ end Kernel panic - not syncing: Fatal exception ]---
+"""
+
+
+def test_garbage_between_records_costs_no_record() -> None:
+    lines = [b'{"t":"beat","seq":1}', b"Welcome to db7", b'{"seq":2', b"[1]", b'{"t":7}', b"",
+             b"\xff\xfe", b'{"t":"beat","seq":3}']
+    records = parse_records(lines)
+    assert [record.get("seq") for record in records if record["t"] == "beat"] == [1, 3]
+    assert [record["t"] for record in records].count("garbled") == 5
+
+
+def test_a_panic_is_named_by_its_cause_and_quoted() -> None:
+    panic = console_panic(OOPS)
+    assert panic
+    name, *quoted = panic.splitlines()
+    assert "kernel NULL pointer dereference in page_remove_rmap" in name
+    assert "Kernel panic - not syncing: Fatal exception" in name
+    assert quoted[0].strip().startswith("BUG: kernel NULL pointer dereference, address")
+
+
+def test_a_console_without_a_panic_names_none() -> None:
+    assert console_panic("[    1.0] WARNING: CPU: 1 PID: 7 at mm/rmap.c:1 f+0x1/0x2\n") is None
+    assert console_panic("") is None
