@@ -7,33 +7,37 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from mmrace import build, config, initramfs, kernels
+from mmrace import build, config, hosts, initramfs, kernels
 from mmrace.cell import Place
 from mmrace.kernels import Kernel
 from mmrace.machines.base import Agent
 from mmrace.machines.local import LocalMachine
 from mmrace.machines.qemu import QemuMachine
-from mmrace.module_view import ModuleView
+from mmrace.machines.ssh import SshMachine
+from mmrace.module_view import KO, ModuleView
+from mmrace.parts import Parts, for_host
 from mmrace.progress import Progress
 
 # A guest under emulation takes 3 to 15 s from start to agent on a quiet host.
 BOOT_TIMEOUT_S = 180.0
-Machine = QemuMachine | LocalMachine
+Machine = QemuMachine | LocalMachine | SshMachine
 
 
 class Boot:
     """A machine that is up, and what is known of it."""
 
-    def __init__(self, machine: Machine, agent: Agent, kernel: Kernel,
-                 module_build: str, races_dir: str, home: Path) -> None:
+    def __init__(self, machine: Machine, agent: Agent, kernel: Kernel, parts: Parts,
+                 home: Path) -> None:
         self.machine = machine
         self.agent = agent
         self.kernel = kernel
         self.module = ModuleView(agent)
-        self.module_build = module_build
-        self.module_error: str | None = None
+        self.module_build = parts.module_build
+        self.module_error = parts.module_error
         self.boot_failures: list[str] = []
-        self.races_dir = races_dir
+        self.races_dir = parts.races_dir
+        self.scratch = parts.scratch
+        self._ko = parts.ko
         self.home = home
         self.spent = False
         self.lost = False
@@ -47,9 +51,11 @@ class Boot:
     def start(self, params: str) -> None:
         """Wait for the agent and load the module."""
         self.agent.wait_ready(BOOT_TIMEOUT_S)
-        if self.machine.kind == "qemu":
-            self.module_error = self.module.insert(params)
-        elif not self.module.present():
+        if self._ko:
+            if self.machine.kind != "qemu":
+                self.module.remove()    # a run that was cut off may have left one
+            self.module_error = self.module.insert(params, self._ko)
+        elif not self.module_error and not self.module.present():
             self.module_error = ("mmrace.ko is not loaded (or debugfs is closed to us); as root: "
                                  "make module && insmod build/module/mmrace.ko")
         self.boot_failures = [f"{record['step']}: {record['detail']}"
@@ -95,24 +101,42 @@ class Preparation:
         return self._images[key]
 
 
+def _local(home: Path) -> tuple[Machine, Kernel, Parts]:
+    arch = config.arch(os.uname().machine)
+    return (LocalMachine(build.agent(arch), home), kernels.running(),
+            Parts(str(build.races(arch))))
+
+
+def _guest(prepared: Preparation, place: Place, home: Path) -> tuple[Machine, Kernel, Parts]:
+    kernel, module = prepared.kernel(place), prepared.module(place)
+    machine = QemuMachine(kernel, config.variant(place.variant, place.arch),
+                          prepared.image(place), home)
+    return machine, kernel, Parts("/mmrace/races", KO, module.build_id,
+                                  f"/scratch/{next(iter(config.scratches()))}")
+
+
+def _host(host: hosts.Host, home: Path, unclean: bool) -> tuple[Machine, Kernel, Parts]:
+    stage, parts = for_host(host, unclean)
+    return SshMachine(stage, home), stage.facts.kernel(), parts
+
+
 @contextmanager
-def open_boot(prepared: Preparation, place: Place, home: Path) -> Iterator[Boot]:
+def open_boot(prepared: Preparation, place: Place, home: Path,
+              unclean: bool = False) -> Iterator[Boot]:
     """A machine for the place, started; Boot.start() has yet to be called.
 
-    It is powered off at the end of the block, or ended if it no longer answers.
+    It is powered off at the end of the block, or ended if it no longer answers. `unclean` says
+    that the place's last boot saw a failure or a plant: a host is rebooted first, if it may be.
     """
-    machine: Machine
-    if place.on == "local":
-        arch = config.arch(os.uname().machine)
-        machine = LocalMachine(build.agent(arch), home)
-        kernel, module_build, races = kernels.running(), "unknown", str(build.races(arch))
+    host = hosts.of_machine(place.on)
+    if host:
+        machine, kernel, parts = _host(host, home, unclean)
+    elif place.on == "local":
+        machine, kernel, parts = _local(home)
     else:
-        kernel, module = prepared.kernel(place), prepared.module(place)
-        machine = QemuMachine(kernel, config.variant(place.variant, place.arch),
-                              prepared.image(place), home)
-        module_build, races = module.build_id, "/mmrace/races"
+        machine, kernel, parts = _guest(prepared, place, home)
     with machine:
-        boot = Boot(machine, Agent(machine), kernel, module_build, races, home)
+        boot = Boot(machine, Agent(machine), kernel, parts, home)
         yield boot
         if machine.alive() and not boot.lost:
             machine.power_off()

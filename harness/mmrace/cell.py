@@ -39,6 +39,8 @@ class Cell:
     def name(self) -> str:
         """A stable name, good as a directory and as a test id."""
         parts = [re.sub(r"[:/,]+", "-", self.kernel), self.arch]
+        if self.on != "qemu":
+            parts.insert(0, self.on.replace(":", "-"))
         if self.variant != "default":
             parts.append(self.variant)
         parts += [self.race, self.mode]
@@ -62,6 +64,8 @@ class Cell:
                   "--seed", str(self.seed)]
         for key, value in self.options:
             words += ["--option", f"{key}={value}"]
+        if self.on != "qemu" and self.mode == "control":
+            words.append("--allow-plants")
         return shlex.join(words)
 
 

@@ -43,14 +43,18 @@ class ModuleView:
     def __init__(self, agent: Agent) -> None:
         self._agent = agent
 
-    def insert(self, params: str = "") -> str | None:
-        """Load the module from the initramfs; None, or why it is not there."""
-        answer = self._agent.request("insmod", KO, params)
+    def insert(self, params: str = "", path: str = KO) -> str | None:
+        """Load the module (a guest has it in its initramfs); None, or why it is not there."""
+        answer = self._agent.request("insmod", path, params)
         if answer["ok"]:
             return None
         said = [record["text"] for record in self._agent.kmsg if "mmrace" in record["text"]]
         return (f"the module did not load: {answer['error']}"
                 + (f" ({said[-1]})" if said else ""))
+
+    def remove(self) -> None:
+        """Unload it, if it is loaded."""
+        self._agent.request("rmmod", "mmrace")
 
     def present(self) -> bool:
         """Whether its debugfs files are there and of the version that we read."""

@@ -32,6 +32,7 @@ class Session:
                  fresh_boots: bool = False) -> None:
         self.run = run
         self.progress = progress
+        self._unclean: set[str] = set()
         self.prepared = Preparation(progress)
         self._scratch = scratch
         self._fresh_boots = fresh_boots
@@ -49,9 +50,13 @@ class Session:
     def _one_boot(self, waiting: list[Cell]) -> Iterator[dict[str, Any]]:
         """Take cells from the front of `waiting` until the boot is spent or none is left."""
         cell = waiting[0]
+        unclean = cell.on in self._unclean
+        self._unclean.discard(cell.on)
         try:
-            with open_boot(self.prepared, cell.place, self.run.boot_dir()) as boot:
+            with open_boot(self.prepared, cell.place, self.run.boot_dir(), unclean) as boot:
                 yield from self._on_boot(boot, waiting)
+                if boot.spent:
+                    self._unclean.add(cell.on)
         except (StoreError, UsageError):
             raise
         except MmraceError as error:
@@ -122,8 +127,7 @@ class Session:
             boot.module.write("reset", "1")
         argv = [binary, "--mode", cell.mode, "--duration", f"{cell.duration:g}", "--seed",
                 str(cell.seed), "--report-fd", "@REPORT"]
-        scratch = self._scratch or (f"/scratch/{next(iter(config.scratches()))}"
-                                    if cell.on == "qemu" else None)
+        scratch = self._scratch or boot.scratch
         if scratch:
             argv += ["--dir", scratch]
         for key, value in cell.options:
@@ -208,7 +212,7 @@ class Session:
         return controls.key(cell.race, f"{boot.kernel.release} {boot.kernel.version}",
                             boot.module_build,
                             build.file_id(binary) if binary.exists() else "unknown",
-                            f"{boot.machine.kind}/{cell.variant}")
+                            f"{cell.on}/{cell.variant}")
 
     def _record(self, boot: Boot, cell: Cell, where: Path, seen: Observation, started: float,
                 pending: bool) -> dict[str, Any]:

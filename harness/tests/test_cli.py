@@ -29,6 +29,9 @@ RUN = ("run", "--kernel", "debian:bookworm", "--arch", "x86_64", "--race", "lost
     ((*RUN, "--machine", "ppc64-hash"), "does not exist for x86_64"),
     ((*RUN, "--duration", "-1"), "must be above 0"),
     ((*RUN, "--option", "zap"), "KEY=VALUE"),
+    (("run", "--on", "ssh:nobody", "--race", "lost-write"), "unknown host 'nobody'"),
+    (("run", "--on", "lathe", "--race", "lost-write"), "unknown machine 'lathe'"),
+    (("run", "--on", "local", "--race", "lost-write", "--mode", "control"), "--allow-plants"),
     (("matrix", "nothing"), "configs/matrix/ has: "),
     (("frobnicate",), "invalid choice"),
 ])

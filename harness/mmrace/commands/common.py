@@ -12,7 +12,7 @@ from typing import Any
 
 from rich.console import Console
 
-from mmrace import build, config
+from mmrace import build, config, hosts
 from mmrace.cell import Cell
 from mmrace.errors import UsageError
 from mmrace.kernels import parse_id
@@ -39,16 +39,29 @@ def check_race(name: str) -> str:
     return name
 
 
-def check_cell(cell: Cell) -> Cell:
+def check_cell(cell: Cell, allow_plants: bool = False) -> Cell:
     """Refuse a cell that names something unknown, before anything is fetched or booted."""
     check_race(cell.race)
     arch = config.arch(cell.arch)
     if cell.on == "qemu":
         parse_id(cell.kernel, arch)
         config.variant(cell.variant, cell.arch)
+    elif cell.on != "local" and hosts.of_machine(cell.on) is None:
+        raise UsageError(f"unknown machine '{cell.on}'; it is qemu, local, or "
+                         f"{hosts.PREFIX}NAME with a host of {hosts.hosts_file()}")
+    if cell.on != "qemu" and cell.mode == "control" and not allow_plants:
+        raise UsageError(f"mode control plants a bug into the running kernel of {cell.on}, which "
+                         "can corrupt its files; give --allow-plants if that may be")
     if cell.duration <= 0:
         raise UsageError(f"--duration must be more than 0 seconds, not {cell.duration:g}")
     return cell
+
+
+def add_plants_option(parser: argparse.ArgumentParser) -> None:
+    """Declare --allow-plants."""
+    parser.add_argument("--allow-plants", action="store_true",
+                        help="let mode control plant its bug into the kernel of a real machine "
+                             "(--on local, ssh); it can corrupt that machine's files")
 
 
 def parse_options(pairs: Sequence[str]) -> tuple[tuple[str, str], ...]:
@@ -79,8 +92,8 @@ def positive(kind: Callable[[str], Any]) -> Callable[[str], Any]:
 
 
 def run_cells(cells: Sequence[Cell], *, json_output: bool,
-              scratch: str | None = None, fresh_boots: bool = False
-              ) -> tuple[list[dict[str, Any]], Path, bool]:
+              scratch: str | None = None, fresh_boots: bool = False,
+              allow_plants: bool = False) -> tuple[list[dict[str, Any]], Path, bool]:
     """Run cells with progress and a summary; the records, the run directory, and whether all ran.
 
     With fresh_boots no two cells share a boot.
@@ -88,7 +101,7 @@ def run_cells(cells: Sequence[Cell], *, json_output: bool,
     """
     console = console_for(json_output)
     for cell in cells:
-        check_cell(cell)
+        check_cell(cell, allow_plants)
     run = Run.create(["./mmrace", *sys.argv[1:]])
     progress = Progress(console)
     session = Session(run, progress, scratch, fresh_boots)

@@ -4,7 +4,6 @@
 import argparse
 import shlex
 
-from mmrace.cell import Cell
 from mmrace.commands import common, run
 from mmrace.errors import UsageError
 from mmrace.verdict import Verdict, exit_code
@@ -23,21 +22,23 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
                         help="how many fresh boots (default: %(default)s)")
 
 
-def parse(words: list[str]) -> list[Cell]:
-    """The cells of a replay line."""
+def parse(words: list[str]) -> argparse.Namespace:
+    """The options of a replay line."""
     line = shlex.split(words[0]) if len(words) == 1 else words
     if line[:2] != ["./mmrace", "run"]:
         raise UsageError("a replay line begins with './mmrace run'; take it from a record's "
                          "`replay`")
     parser = argparse.ArgumentParser(prog="mmrace replay LINE")
     run.add_arguments(parser)
-    return run.cells_of(parser.parse_args(line[2:]))
+    return parser.parse_args(line[2:])
 
 
 def main(args: argparse.Namespace) -> int:
     """Run it; the same seed each time, a fresh boot each time."""
-    cells = [cell for _ in range(args.times) for cell in parse(args.line)]
-    records, _, complete = common.run_cells(cells, json_output=False, fresh_boots=True)
+    options = parse(args.line)
+    cells = [cell for _ in range(args.times) for cell in run.cells_of(options)]
+    records, _, complete = common.run_cells(cells, json_output=False, scratch=options.dir,
+                                            fresh_boots=True, allow_plants=options.allow_plants)
     verdicts = [Verdict(record["verdict"]) for record in records]
     failed = sum(verdict.is_failure for verdict in verdicts)
     print(f"failed in {failed} of {len(records)} runs")

@@ -4,7 +4,7 @@
 import argparse
 import os
 
-from mmrace import build
+from mmrace import build, hosts
 from mmrace.cell import MODES, Cell
 from mmrace.commands import common
 from mmrace.errors import UsageError
@@ -22,17 +22,20 @@ examples:
   ./mmrace run --kernel debian:bookworm --arch ppc64le --race lost-write --json
   ./mmrace run --kernel debian:trixie --race lost-write --boots 10
   ./mmrace run --on local --race lost-write --dir /mnt/scratch
+  ./mmrace run --on ssh:db7 --race stale-translation --mode widened
 """
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the command's options."""
-    parser.add_argument("--on", choices=("qemu", "local"), default="qemu",
-                        help="the machine: an emulated guest (default), or this one")
+    parser.add_argument("--on", default="qemu", metavar="MACHINE",
+                        help="the machine: qemu, an emulated guest (default); local, this one; "
+                             "ssh:NAME, a host of configs/hosts.toml")
     parser.add_argument("--kernel", default=None,
                         help=FORMS)
-    parser.add_argument("--arch", default=os.uname().machine,
-                        help="architecture as uname -m says it (default: %(default)s)")
+    parser.add_argument("--arch", default=None,
+                        help="architecture as uname -m says it (default: this machine's, or the "
+                             "host's)")
     parser.add_argument("--machine", default="default", dest="variant", metavar="VARIANT",
                         help="machine variant of configs/machines.toml (default: %(default)s)")
     parser.add_argument("--race", action="append", default=None,
@@ -51,6 +54,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
                         help="run the cell in that many fresh boots, the seed counting up")
     parser.add_argument("--dir", default=None,
                         help="the races' scratch directory on the machine (a guest has its own)")
+    common.add_plants_option(parser)
     parser.add_argument("--json", action="store_true",
                         help="one JSON object a cell on stdout, everything else on stderr")
 
@@ -62,6 +66,10 @@ def cells_of(args: argparse.Namespace) -> list[Cell]:
             raise UsageError("--kernel is missing; name one as debian:SUITE, such as "
                              "debian:bookworm")
         args.kernel = "running"
+    host = hosts.of_machine(args.on)
+    if host and args.arch not in (None, host.arch):
+        raise UsageError(f"host {host.name} is {host.arch}, not {args.arch}")
+    args.arch = args.arch or (host.arch if host else os.uname().machine)
     seed = common.default_seed() if args.seed is None else args.seed
     options = common.parse_options(args.option)
     return [Cell(kernel=args.kernel, arch=args.arch, race=race, mode=args.mode,
@@ -74,7 +82,8 @@ def main(args: argparse.Namespace) -> int:
     """Run the cells; the exit code says what was seen."""
     cells = cells_of(args)
     records, _, complete = common.run_cells(cells, json_output=args.json, scratch=args.dir,
-                                            fresh_boots=args.boots > 1)
+                                            fresh_boots=args.boots > 1,
+                                            allow_plants=args.allow_plants)
     if not complete:
         return common.EXIT_INTERRUPTED
     return exit_code([Verdict(record["verdict"]) for record in records])
