@@ -29,8 +29,13 @@ static int __init mmrace_init(void)
 	err = mmr_debugfs_init();
 	if (err)
 		goto err_probes;
+	err = mmr_dev_init();
+	if (err)
+		goto err_debugfs;
 	return 0;
 
+err_debugfs:
+	mmr_debugfs_exit();
 err_probes:
 	mmr_probes_exit();
 err_plants:
@@ -49,6 +54,7 @@ err_counters:
 /* Nobody may ask, then nobody may be called, then what they used may go. */
 static void __exit mmrace_exit(void)
 {
+	mmr_dev_exit();
 	mmr_debugfs_exit();
 	mmr_probes_exit();
 	mmr_plants_exit();

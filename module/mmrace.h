@@ -48,7 +48,14 @@ enum mmr_role {
 };
 
 #define MMR_MAX_SITES	8
+#define MMR_MAX_CALLERS	3
 #define MMR_NO_ARG	0xff
+
+/* The text of one function: [start, end). */
+struct mmr_text {
+	unsigned long	start;
+	unsigned long	end;
+};
 
 struct mmr_probe;
 struct mmr_plant;
@@ -60,6 +67,9 @@ struct mmr_site {
 	struct mmr_plant	*plant;	/* or a plant's */
 	char			symbol[64];
 	u8			arg[MMR_NR_ROLES];
+	struct mmr_text		caller[MMR_MAX_CALLERS];	/* a plant's: only when called from one */
+	unsigned int		nr_callers;	/* 0: whoever calls */
+	bool			no_caller;	/* this kernel has none of those asked for */
 	kprobe_pre_handler_t	take_return;	/* the kernel's own handler of a kretprobe */
 	bool			armed;
 	unsigned long		missed_base;
@@ -115,6 +125,7 @@ void mmr_sites_show(struct seq_file *m, const struct mmr_site *sites,
 int mmr_probes_around(const struct mmr_site *sites, unsigned int nr,
 		      int (*fn)(void *arg), void *arg);
 struct mm_struct *mmr_event_mm(const struct mmr_event *ev);
+unsigned long mmr_return_address(struct pt_regs *regs);
 
 static __always_inline bool mmr_has_arg(const struct mmr_site *site,
 					enum mmr_role role)
@@ -163,6 +174,7 @@ struct mmr_gather {
 	unsigned long		unflushed;	/* a page queued since the last flush, or 0 */
 	bool			dirty;		/* found a dirty pte since the last flush */
 	bool			skipped;	/* a plant skips the flush that is on its way */
+	bool			mprotect;	/* rights were taken away since the last flush */
 	struct mmr_gather_range	range;		/* what a plant put off flushing */
 };
 
@@ -258,7 +270,7 @@ enum mmr_plant_id {
 /* Returns true when the function is to be skipped. */
 typedef bool (*mmr_plant_fn)(struct mmr_event *ev);
 
-#define PLANT(id, name, act, need, symbols) \
+#define PLANT(id, name, theme, act, need, symbols) \
 	bool mmr_plant_##act(struct mmr_event *ev);
 #include "plants.def"
 #undef PLANT
@@ -266,6 +278,11 @@ typedef bool (*mmr_plant_fn)(struct mmr_event *ev);
 int mmr_plants_init(void);
 void mmr_plants_exit(void);
 int mmr_plants_set(char *request);
+bool mmr_plants_allowed(void);
+unsigned int mmr_plant_site(const struct mmr_event *ev);
+void mmr_plant_hit(const struct mmr_event *ev);
+bool mmr_plant_closing(const struct mmr_event *ev);
+void mmr_plant_pair(const struct mmr_event *ev, int open);
 void mmr_plants_show(struct seq_file *m);
 
 /* === Checkers and their findings: check/, report.c === */
@@ -292,9 +309,12 @@ int mmr_checkers_switch(const char *what, bool on);
 
 void mmr_caps_show(struct seq_file *m);
 
-/* === User interface: debugfs.c === */
+/* === User interface: debugfs.c, dev/ === */
 
 int mmr_debugfs_init(void);
 void mmr_debugfs_exit(void);
+
+int mmr_dev_init(void);
+void mmr_dev_exit(void);
 
 #endif /* MMRACE_H */

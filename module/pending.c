@@ -109,6 +109,7 @@ void mmr_gather_flushed(struct mmr_gather *gather)
 	gather->rmap_ns = 0;
 	gather->dirty = false;
 	gather->unflushed = 0;
+	gather->mprotect = false;
 	WRITE_ONCE(gather->epoch, gather->epoch + 1);
 }
 NOKPROBE_SYMBOL(mmr_gather_flushed);

@@ -7,6 +7,7 @@
  * altering their arguments. While a plant is off it has no probe anywhere.
  */
 #include <linux/atomic.h>
+#include <linux/delay.h>
 #include <linux/err.h>
 #include <linux/kernel.h>
 #include <linux/module.h>
@@ -22,6 +23,7 @@ MODULE_PARM_DESC(allow_plants, "let bugs be planted into the running kernel");
 
 struct mmr_plant {
 	const char	*name;
+	const char	*theme;
 	const char	*symbols;
 	mmr_plant_fn	act;
 	unsigned int	need;
@@ -29,13 +31,16 @@ struct mmr_plant {
 	enum { PLANT_ABSENT, PLANT_OFF, PLANT_ON } state;
 	char		reason[64];
 	atomic64_t	hits;
+	atomic_t	open;		/* calls skipped whose partner must be skipped too */
+	bool		closing;	/* no new ones of these */
 	unsigned int	nr_sites;
 	struct mmr_site	site[MMR_MAX_SITES];
 };
 
-#define PLANT(id_, name_, act_, need_, symbols_)	\
+#define PLANT(id_, name_, theme_, act_, need_, symbols_)	\
 	[MMR_PLANT_##id_] = {				\
 		.name = name_,				\
+		.theme = theme_,			\
 		.symbols = symbols_,			\
 		.act = mmr_plant_##act_,		\
 		.need = need_,				\
@@ -58,6 +63,45 @@ unsigned long noinline mmr_return_zero(void)
 }
 NOKPROBE_SYMBOL(mmr_return_zero);
 
+/* Which of the plant's symbols it is, from 0. */
+unsigned int mmr_plant_site(const struct mmr_event *ev)
+{
+	return ev->site - ev->site->plant->site;
+}
+NOKPROBE_SYMBOL(mmr_plant_site);
+
+/* For plants that do not skip the function, and so are not counted. */
+void mmr_plant_hit(const struct mmr_event *ev)
+{
+	atomic64_inc(&ev->site->plant->hits);
+}
+NOKPROBE_SYMBOL(mmr_plant_hit);
+
+/* For plants that skip two calls or none. */
+bool mmr_plant_closing(const struct mmr_event *ev)
+{
+	return READ_ONCE(ev->site->plant->closing);
+}
+NOKPROBE_SYMBOL(mmr_plant_closing);
+
+void mmr_plant_pair(const struct mmr_event *ev, int open)
+{
+	atomic_add(open, &ev->site->plant->open);
+}
+NOKPROBE_SYMBOL(mmr_plant_pair);
+
+static bool from_caller(const struct mmr_event *ev)
+{
+	unsigned long ret = mmr_return_address(ev->regs);
+	unsigned int i;
+
+	for (i = 0; i < ev->site->nr_callers; i++)
+		if (ret >= ev->site->caller[i].start && ret < ev->site->caller[i].end)
+			return true;
+	return !ev->site->nr_callers;
+}
+NOKPROBE_SYMBOL(from_caller);
+
 static int plant_handler(struct kprobe *kp, struct pt_regs *regs)
 {
 	struct mmr_event ev = {
@@ -68,7 +112,9 @@ static int plant_handler(struct kprobe *kp, struct pt_regs *regs)
 
 	ev.mm = mmr_event_mm(&ev);
 	ev.tagged = ev.mm ? mmr_target_mm(ev.mm) : mmr_target_current();
-	if (!ev.tagged || !plant->act(&ev))
+	/* A pair that was begun is finished, whoever is a target by then. */
+	if ((!ev.tagged && !atomic_read(&plant->open)) || !from_caller(&ev) ||
+	    !plant->act(&ev))
 		return mmr_pass_stray_breakpoint(kp, regs);
 	atomic64_inc(&plant->hits);
 	mmr_skip_function(regs);
@@ -136,7 +182,15 @@ static int plant_off(void *arg)
 {
 	struct mmr_plant *plant = arg;
 
+	/*
+	 * A first call that was skipped alone would leave its partner to undo what
+	 * was never done. Every pair ends, as nobody waits for us in between.
+	 */
+	WRITE_ONCE(plant->closing, true);
+	while (atomic_read(&plant->open))
+		msleep(1);
 	unregister_sites(plant, plant->nr_sites);
+	WRITE_ONCE(plant->closing, false);
 	plant->state = PLANT_OFF;
 	return 0;
 }
@@ -208,6 +262,11 @@ static void all_off(void)
 void mmr_plants_exit(void)
 {
 	all_off();
+}
+
+bool mmr_plants_allowed(void)
+{
+	return allow_plants;
 }
 
 int mmr_plants_set(char *request)

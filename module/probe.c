@@ -12,6 +12,7 @@
  */
 #include <linux/ctype.h>
 #include <linux/err.h>
+#include <linux/kallsyms.h>
 #include <linux/kernel.h>
 #include <linux/mm.h>
 #include <linux/mmu_notifier.h>
@@ -126,10 +127,28 @@ static int pre_handler(struct kprobe *kp, struct pt_regs *regs)
 }
 NOKPROBE_SYMBOL(pre_handler);
 
+/*
+ * A kretprobe puts its trampoline where the return address was, and the kernel
+ * calls the handlers at an address from the newest to the oldest
+ * (add_new_kprobe(), 5.10 to 7.2): a plant, which is older, would find it there.
+ */
+static DEFINE_PER_CPU(struct { struct pt_regs *regs; unsigned long address; }, returns);
+
+unsigned long mmr_return_address(struct pt_regs *regs)
+{
+	if (this_cpu_read(returns.regs) != regs)
+		return mmr_regs_return_address(regs);
+	this_cpu_write(returns.regs, NULL);
+	return this_cpu_read(returns.address);
+}
+NOKPROBE_SYMBOL(mmr_return_address);
+
 static int pre_handler_return(struct kprobe *kp, struct pt_regs *regs)
 {
 	struct mmr_site *site = container_of(kp, struct mmr_site, rp.kp);
 
+	this_cpu_write(returns.address, mmr_regs_return_address(regs));
+	this_cpu_write(returns.regs, regs);
 	return site->take_return(kp, regs) ?: mmr_pass_stray_breakpoint(kp, regs);
 }
 NOKPROBE_SYMBOL(pre_handler_return);
@@ -184,7 +203,57 @@ static int role_of(const char *name, size_t len)
 	return -EINVAL;
 }
 
-/* Reads "!name(role,role)" into @site; returns where it ends. */
+/*
+ * Where a function's text lies. The kernel resolves the symbol of a probe, and
+ * "%pS" knows the symbol's size; nothing is armed.
+ */
+static int find_text(const char *name, struct mmr_text *text)
+{
+	struct kprobe kp = { .symbol_name = name, .flags = KPROBE_FLAG_DISABLED };
+	char said[KSYM_SYMBOL_LEN];
+	unsigned long offset, size;
+	int err = register_kprobe(&kp);
+	char *plus;
+
+	if (err)
+		return err;
+	snprintf(said, sizeof(said), "%pS", kp.addr);
+	unregister_kprobe(&kp);
+	plus = strchr(said, '+');
+	if (!plus || sscanf(plus, "+%lx/%lx", &offset, &size) != 2)
+		return -ENOENT;
+	text->start = (unsigned long)kp.addr - offset;
+	text->end = text->start + size;
+	return 0;
+}
+
+/*
+ * Reads "@name/name" into @site: those of the callers that this kernel has, at
+ * least one. Returns where it ends.
+ */
+static const char *parse_callers(const char *text, struct mmr_site *site)
+{
+	char name[sizeof(site->symbol)];
+	size_t len;
+
+	if (*text != '@')
+		return text;
+	do {
+		text++;
+		len = strcspn(text, "/ ");
+		if (len >= sizeof(name) || site->nr_callers == MMR_MAX_CALLERS)
+			return ERR_PTR(-EINVAL);
+		memcpy(name, text, len);
+		name[len] = '\0';
+		if (!find_text(name, &site->caller[site->nr_callers]))
+			site->nr_callers++;
+		text += len;
+	} while (*text == '/');
+	site->no_caller = !site->nr_callers;
+	return text;
+}
+
+/* Reads "!name(role,role)@caller" into @site; returns where it ends. */
 static const char *parse_site(const char *text, struct mmr_site *site)
 {
 	unsigned int n = 0;
@@ -214,8 +283,10 @@ static const char *parse_site(const char *text, struct mmr_site *site)
 		if (role < MMR_NR_ROLES)
 			site->arg[role] = n;
 		text += len + 1;
-		if (text[-1] == ')')
-			return skip_spaces(text);
+		if (text[-1] != ')')
+			continue;
+		text = parse_callers(text, site);
+		return IS_ERR(text) ? text : skip_spaces(text);
 	}
 }
 
@@ -240,7 +311,7 @@ unsigned int mmr_sites_register(const char *symbols, struct mmr_site *sites,
 			*err = PTR_ERR(symbols);
 			return nr;
 		}
-		ret = fn(&sites[nr], owner);
+		ret = sites[nr].no_caller ? -ENOENT : fn(&sites[nr], owner);
 		if (!ret)
 			nr++;
 		else if (ret != -ENOENT && !*err)

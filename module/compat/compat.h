@@ -51,6 +51,18 @@ mmr_regs_argument(struct pt_regs *regs, unsigned int n)
 #endif
 }
 
+/* Who called the function at whose entry the probe is. */
+static __always_inline unsigned long mmr_regs_return_address(struct pt_regs *regs)
+{
+#if defined(CONFIG_X86_64)
+	return *(unsigned long *)regs->sp;
+#elif defined(CONFIG_S390)
+	return regs->gprs[14];
+#elif defined(CONFIG_PPC64)
+	return regs->link;
+#endif
+}
+
 /*
  * A probe on an ftrace site has no copy of the instruction there, yet x86 sends
  * a stray breakpoint at its address to it and would then go on at address 0

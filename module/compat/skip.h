@@ -47,6 +47,34 @@ static __always_inline void mmr_set_argument(struct pt_regs *regs,
 #endif
 }
 
+/* Whether a batch of ppc64 hash flushes is for user memory. */
+static __always_inline bool mmr_batch_is_users(unsigned long batch)
+{
+#ifdef CONFIG_PPC_BOOK3S_64
+	const struct mm_struct *mm = ((struct ppc64_tlb_batch *)batch)->mm;
+
+	return mm && mm->task_size;
+#else
+	return false;
+#endif
+}
+
+/*
+ * s390 flushes lazily: __tlb_flush_mm_lazy() does so when this is set (6.1 to
+ * 7.2). Returns whether there was something to forget.
+ */
+static __always_inline bool mmr_forget_lazy_flush(struct mm_struct *mm)
+{
+#ifdef CONFIG_S390
+	if (!mm->context.flush_mm)
+		return false;
+	mm->context.flush_mm = 0;
+	return true;
+#else
+	return false;
+#endif
+}
+
 /* A batch of ppc64 hash flushes whose flush is skipped must still become empty. */
 static __always_inline void mmr_empty_batch(unsigned long batch)
 {

@@ -19,6 +19,7 @@ bool mmr_plant_thp_wrong_address(struct mmr_event *ev)
 {
 	mmr_set_argument(ev->regs, ev->site->arg[MMR_ADDR],
 			 mmr_arg(ev, MMR_ADDR) + PMD_SIZE);
+	mmr_plant_hit(ev);
 	return false;
 }
 NOKPROBE_SYMBOL(mmr_plant_thp_wrong_address);

@@ -78,6 +78,7 @@ bool mmr_plant_early_rmap(struct mmr_event *ev)
 			gather->range.end = 0;
 			/* The flush that follows is this gather's real one. */
 			gather->dirty = false;
+			mmr_plant_hit(ev);
 		}
 		return false;
 	}

@@ -1,0 +1,70 @@
+# SPDX-License-Identifier: GPL-2.0
+"""A guest with the module and programs of the tests' own (programs/NAME.c)."""
+
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from mmrace import build, config, initramfs, kernels, splat, tools
+from mmrace.config import Arch
+from mmrace.machines.base import Agent
+from mmrace.machines.qemu import QemuMachine
+from mmrace.module_view import ModuleView
+from mmrace.paths import TREE
+
+PROGRAMS = TREE / "harness/tests/programs"
+
+# Kernel and architecture; MMRACE_GUESTS=all for the long form.
+SHORT = [("debian:trixie", "x86_64")]
+ALL = [(f"debian:{suite}", arch) for suite, arches in config.debian_suites().items()
+       for arch in arches]
+GUESTS = ALL if os.environ.get("MMRACE_GUESTS") == "all" else SHORT
+
+
+def compile_program(name: str, arch: Arch, where: Path) -> Path:
+    """One static program for an architecture."""
+    where.mkdir(parents=True, exist_ok=True)
+    tools.run([f"{build.cross_prefix(arch)}gcc", "-std=gnu11", "-O2", "-Wall", "-Wextra",
+               "-Werror", "-static", "-pthread", "-o", where / name, PROGRAMS / f"{name}.c"],
+              what=f"compiling {name}.c for {arch.name}")
+    return where / name
+
+
+class Guest:
+    """A machine with the module loaded."""
+
+    def __init__(self, agent: Agent) -> None:
+        self.agent = agent
+        self.module = ModuleView(agent)
+
+    def run(self, argv: list[str], timeout_s: float) -> tuple[int | None, list[str]]:
+        """Run a program of /mmrace/races; its exit status (None: killed) and output lines."""
+        seen: list[dict[str, Any]] = []
+        end = self.agent.run([f"/mmrace/races/{argv[0]}", *argv[1:]], timeout_s, seen.append)
+        lines = [record["text"] for record in seen if record["t"] == "out"]
+        return end.get("status"), lines
+
+    def splats(self) -> list[str]:
+        """What the kernel has complained about."""
+        return [found.title for found in
+                splat.scan([record["text"] for record in self.agent.kmsg])]
+
+
+@contextmanager
+def guest(kernel_id: str, arch_name: str, programs: list[str], home: Path, *,
+          params: str = "allow_plants=1", variant: str = "default") -> Iterator[Guest]:
+    """A guest with some programs in /mmrace/races, the module loaded with `params`."""
+    arch = config.arch(arch_name)
+    kernel = kernels.resolve(kernel_id, arch)
+    chosen = config.variant(variant, arch_name)
+    binaries = tuple(compile_program(name, arch, home / "bin") for name in programs)
+    image = initramfs.make(kernel, build.module(kernel).path, chosen.modules, binaries)
+    with QemuMachine(kernel, chosen, image, home / "run") as machine:
+        agent = Agent(machine)
+        agent.wait_ready(180)
+        ready = Guest(agent)
+        assert ready.module.insert(params) is None
+        yield ready
+        machine.power_off()

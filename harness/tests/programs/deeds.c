@@ -1,0 +1,233 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * Every deed that a plant or a checker is about, some rounds of each, by children that
+ * are targets of the module. It judges nothing: what was done to the memory is
+ * seen in the module's files.
+ */
+#define _GNU_SOURCE
+#include <errno.h>
+#include <fcntl.h>
+#include <pthread.h>
+#include <signal.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/ioctl.h>
+#include <sys/mman.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "../../../include/mmrace_abi.h"
+
+#ifndef MADV_PAGEOUT
+#define MADV_PAGEOUT	21
+#endif
+#ifndef MADV_COLLAPSE
+#define MADV_COLLAPSE	25
+#endif
+
+#define HUGE	(16UL << 20)	/* a multiple of every huge page size here */
+
+static size_t page_size;
+static const char *dir;
+
+static char *map(size_t len, int fd)
+{
+	void *at = mmap(NULL, len, PROT_READ | PROT_WRITE,
+			fd < 0 ? MAP_PRIVATE | MAP_ANONYMOUS : MAP_SHARED, fd, 0);
+
+	if (at == MAP_FAILED) {
+		perror("mmap");
+		_exit(5);
+	}
+	return at;
+}
+
+static char *map_file(size_t len)
+{
+	char path[256];
+	int fd;
+
+	snprintf(path, sizeof(path), "%s/deeds.%d", dir, getpid());
+	fd = open(path, O_RDWR | O_CREAT | O_TRUNC, 0600);
+	if (fd < 0 || ftruncate(fd, len)) {
+		perror(path);
+		_exit(5);
+	}
+	unlink(path);
+	return map(len, fd);
+}
+
+static void zap(void)
+{
+	char *at = map_file(8 * page_size);
+
+	memset(at, 1, 8 * page_size);
+	madvise(at, 4 * page_size, MADV_DONTNEED);
+	msync(at, 8 * page_size, MS_SYNC);
+	munmap(at, 8 * page_size);
+}
+
+static void protect(void)
+{
+	char *at = map(8 * page_size, -1);
+
+	memset(at, 1, 8 * page_size);
+	mprotect(at, 8 * page_size, PROT_READ);
+	mprotect(at, 8 * page_size, PROT_READ | PROT_WRITE);
+	munmap(at, 8 * page_size);
+}
+
+static void move(void)
+{
+	char *at = map(8 * page_size, -1);
+	char *to = map(8 * page_size, -1);
+
+	memset(at, 1, 8 * page_size);
+	mremap(at, 8 * page_size, 8 * page_size, MREMAP_MAYMOVE | MREMAP_FIXED, to);
+	munmap(to, 8 * page_size);
+}
+
+static void reclaim(void)
+{
+	char *at = map_file(16 * page_size);
+
+	memset(at, 1, 16 * page_size);
+	msync(at, 16 * page_size, MS_SYNC);
+	madvise(at, 16 * page_size, MADV_PAGEOUT);
+	munmap(at, 16 * page_size);
+}
+
+static void cow(void)
+{
+	char *at = map(4 * page_size, -1);
+	pid_t child;
+
+	memset(at, 1, 4 * page_size);
+	child = fork();
+	if (!child)
+		pause();
+	memset(at, 2, 4 * page_size);
+	kill(child, SIGKILL);
+	waitpid(child, NULL, 0);
+	munmap(at, 4 * page_size);
+}
+
+static void huge(void)
+{
+	char *at = map(2 * HUGE, -1);
+	char *aligned = (char *)(((uintptr_t)at + HUGE - 1) & ~(HUGE - 1));
+
+	madvise(aligned, HUGE, MADV_HUGEPAGE);
+	memset(aligned, 1, HUGE);
+	/* A part of a huge page: it is split. */
+	mprotect(aligned + page_size, page_size, PROT_READ);
+	madvise(aligned + 4 * page_size, page_size, MADV_DONTNEED);
+	mprotect(aligned + page_size, page_size, PROT_READ | PROT_WRITE);
+	memset(aligned, 2, HUGE);
+	madvise(aligned, HUGE, MADV_COLLAPSE);
+	munmap(at, 2 * HUGE);
+}
+
+/* The same with a secondary MMU, so that notifiers have somebody to tell. */
+static void mirrored(void)
+{
+	char *at = map(8 * page_size, -1);
+	struct mmrace_mirror want = { .addr = (uintptr_t)at, .len = 8 * page_size };
+	struct mmrace_mirror_run run = {
+		.addr = (uintptr_t)at, .op = MMRACE_MIRROR_LOAD, .max = ~0ULL, .rounds = 1,
+	};
+	int dev = open(MMRACE_DEVICE_PATH, O_RDWR);
+
+	memset(at, 1, 8 * page_size);
+	if (dev < 0 || ioctl(dev, MMRACE_IOC_MIRROR, &want) ||
+	    ioctl(dev, MMRACE_IOC_MIRROR_RUN, &run)) {
+		perror("mirror");
+		_exit(5);
+	}
+	madvise(at, 8 * page_size, MADV_DONTNEED);
+	cow();
+	munmap(at, 8 * page_size);
+	close(dev);
+}
+
+static void *idle(void *arg)
+{
+	pause();
+	return arg;
+}
+
+/* Gone as a whole, with a second thread and a borrower to keep other CPUs on its mm. */
+static void leave(void)
+{
+	pid_t child = fork();
+
+	if (!child) {
+		struct mmrace_borrow want = { .cpu = -1, .hold_us = 20 };
+		int dev = open(MMRACE_DEVICE_PATH, O_RDWR);
+		pthread_t thread;
+
+		pthread_create(&thread, NULL, idle, NULL);
+		memset(map(64 * page_size, -1), 1, 64 * page_size);
+		if (dev < 0 || ioctl(dev, MMRACE_IOC_BORROW, &want))
+			_exit(5);
+		_exit(0);
+	}
+	waitpid(child, NULL, 0);
+}
+
+static const struct {
+	const char *name;
+	void (*run)(void);
+} deeds[] = {
+	{ "zap", zap },
+	{ "protect", protect },
+	{ "move", move },
+	{ "reclaim", reclaim },
+	{ "cow", cow },
+	{ "huge", huge },
+	{ "mirrored", mirrored },
+	{ "leave", leave },
+};
+
+static void tag_ourselves(void)
+{
+	int fd = open(MMRACE_DEBUGFS_PATH "/target", O_WRONLY);
+
+	if (fd < 0 || dprintf(fd, "pid %d", getpid()) < 0) {
+		perror("target");
+		exit(5);
+	}
+	close(fd);
+}
+
+int main(int argc, char **argv)
+{
+	int rounds, failed = 0;
+
+	if (argc != 3) {
+		fprintf(stderr, "usage: deeds DIR ROUNDS\n");
+		return 2;
+	}
+	dir = argv[1];
+	rounds = atoi(argv[2]);
+	page_size = sysconf(_SC_PAGESIZE);
+	tag_ourselves();
+	/* A planted bug may cost a child its life, and only that. */
+	for (size_t i = 0; i < sizeof(deeds) / sizeof(*deeds); i++) {
+		int status = 0;
+		pid_t child = fork();
+
+		if (!child) {
+			for (int round = 0; round < rounds; round++)
+				deeds[i].run();
+			_exit(0);
+		}
+		waitpid(child, &status, 0);
+		printf("%s %s %d\n", deeds[i].name, WIFSIGNALED(status) ? "signal" : "exit",
+		       WIFSIGNALED(status) ? WTERMSIG(status) : WEXITSTATUS(status));
+		failed |= WIFEXITED(status) && WEXITSTATUS(status);
+	}
+	return failed ? 5 : 0;
+}

@@ -1,0 +1,28 @@
+# SPDX-License-Identifier: GPL-2.0
+"""/dev/mmrace in a guest: every call, every refusal, and mirrors that are broken on purpose."""
+
+from pathlib import Path
+
+import pytest
+
+from tests.guest_programs import GUESTS, guest
+
+pytestmark = pytest.mark.guest
+
+
+@pytest.mark.parametrize("kernel,arch", GUESTS)
+def test_every_call_of_the_device(kernel: str, arch: str, tmp_path: Path) -> None:
+    with guest(kernel, arch, ["device"], tmp_path) as machine:
+        status, lines = machine.run(["device"], 240)
+        print("\n".join(lines))
+        assert status == 0, "\n".join(lines)
+        assert not [line for line in lines if line.startswith("not ok")]
+        assert machine.splats() == []
+        answer = machine.agent.request("rmmod", "mmrace")
+        assert answer["ok"], answer["error"]
+
+
+def test_the_broken_mirrors_need_plants(tmp_path: Path) -> None:
+    with guest("debian:trixie", "x86_64", ["device"], tmp_path, params="") as machine:
+        status, lines = machine.run(["device"], 240)
+        assert status == 0, "\n".join(lines)

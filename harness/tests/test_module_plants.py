@@ -1,0 +1,31 @@
+# SPDX-License-Identifier: GPL-2.0
+"""Every plant of a kernel acts on a target that does what it is about, and goes when it is off."""
+
+from pathlib import Path
+
+import pytest
+
+from tests.guest_programs import GUESTS, guest
+
+pytestmark = pytest.mark.guest
+
+# Nothing in the guest does these, or only by chance.
+SELDOM = {"skip.table.sync", "thp.wrong-address", "skip.hash.batch", "skip.tlb.batch"}
+
+
+@pytest.mark.parametrize("kernel,arch", GUESTS)
+def test_every_plant_acts(kernel: str, arch: str, tmp_path: Path) -> None:
+    with guest(kernel, arch, ["deeds"], tmp_path) as machine:
+        for plant in [row["name"] for row in machine.module.table("plants")
+                      if row["state"] == "off"]:
+            assert machine.module.write("plants", f"{plant} on") is None
+            status, lines = machine.run(["deeds", "/scratch/ext4-brd", "3"], 120)
+            assert status in (0, None), "\n".join(lines)
+            assert machine.module.write("plants", f"{plant} off") is None
+        rows = {row["name"]: row for row in machine.module.table("plants")}
+        for name, row in rows.items():
+            print(name, row["state"], row["symbol"], row["hits"], row["reason"])
+        idle = {name for name, row in rows.items() if row["state"] == "off" and row["hits"] == "0"}
+        assert idle <= SELDOM
+        assert machine.splats() == []
+        assert {row["state"] for row in rows.values()} <= {"off", "absent"}
