@@ -76,8 +76,8 @@ def measure(world: World, searches: int, settings: Settings | None = None, first
             stated += finish.probability
         elif finish.answer is Answer.SET:
             sets_right += simulated.culprit in finish.nodes
-        plain += baseline(world, seed, 1) == simulated.culprit
-        three += baseline(world, seed, 3) == simulated.culprit
+        plain += baseline(simulated, seed, 1) == simulated.culprit
+        three += baseline(simulated, seed, 3) == simulated.culprit
     named, sets = answers[Answer.NAMED], answers[Answer.SET]
     if not world.change:
         plain = three = 0
@@ -106,21 +106,25 @@ def meets(world: World, searches: int, named: int, right: int, sets: int, sets_r
     return count == 0 or wilson(hits, count, DOUBT)[1] >= confidence
 
 
-def baseline(world: World, seed: int, need: int) -> int:
-    """What a deterministic bisection names in the same world."""
-    simulated = Simulated(world, random.Random(f"{world.name} {seed}"))
-    return baselines.bisect(simulated.graph, simulated, need, need, world.find)[0]
+def baseline(simulated: Simulated, seed: int, need: int) -> int:
+    """What a deterministic bisection names in the same world, with draws of its own."""
+    simulated.rng = random.Random(f"{simulated.world.name} {seed} {need} of {need}")
+    return baselines.bisect(simulated.graph, simulated, need, need, simulated.world.find)[0]
 
 
 def _job(job: tuple[World, int]) -> Row:
     return measure(*job)
 
 
-def table(searches: int, chosen: Iterable[World] | None = None) -> Iterator[Row]:
-    """All rows, in order, on all processors."""
-    jobs = [(world, searches) for world in chosen or worlds()]
+def rows(jobs: Iterable[tuple[World, int]]) -> Iterator[Row]:
+    """A row for each world and number of searches, in order, on all processors."""
     with ProcessPoolExecutor(os.cpu_count()) as pool:
         yield from pool.map(_job, jobs)
+
+
+def table(searches: int) -> Iterator[Row]:
+    """All rows, with as many searches each."""
+    yield from rows((world, searches) for world in worlds())
 
 
 def as_dict(row: Row) -> dict[str, object]:

@@ -20,6 +20,9 @@ from mmrace.bisect.state import State
 GRID = np.concatenate([[0.0], np.linspace(0.0, 1.0, 42)[1:-1], [1.0]])
 """Input probabilities at which the channel is evaluated for untried nodes."""
 
+TINY = 1e-300
+"""What an impossible outcome's probability is taken for: its terms are 0, never 0 times infinity."""
+
 PREFER_LARGE = 0.9
 """A larger batch is taken when it is at least this good per cost: fewer changes of kernel."""
 
@@ -39,11 +42,10 @@ class Choice:
 
 def information(side: FloatArray, failing: FloatArray, sound: FloatArray) -> FloatArray:
     """Terms of the mutual information; rows are outcomes, columns are nodes."""
+    failing, sound = np.maximum(failing, TINY), np.maximum(sound, TINY)
     bad, good = side * failing, (1 - side) * sound
-    mixed = bad + good
-    with np.errstate(divide="ignore", invalid="ignore"):
-        terms = bad * np.log(failing / mixed) + good * np.log(sound / mixed)
-    return np.asarray(np.nan_to_num(terms, nan=0.0, posinf=0.0, neginf=0.0))
+    mixed = np.log(bad + good)
+    return np.asarray(bad * (np.log(failing) - mixed) + good * (np.log(sound) - mixed))
 
 
 def choose(state: State, avoid: frozenset[int] = frozenset()) -> Choice | None:

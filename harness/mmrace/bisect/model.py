@@ -91,6 +91,7 @@ class Model:
         self._log_q, self._log_q_clean = np.log(self.q), np.log1p(-self.q)
         self._failing: dict[tuple[float, float], tuple[FloatArray, FloatArray]] = {}
         self._sound: dict[tuple[float, float], FloatArray] = {}
+        self._end: dict[tuple[float, float], FloatArray] = {}
         self.outcomes, self.batch_start, self.trials = outcome_table()
         fails, clean = self.outcomes, self.trials - self.outcomes
         choose = np.array(
@@ -123,9 +124,15 @@ class Model:
 
     def end(self, fails: float, passes: float) -> FloatArray:
         """Of an end, when nothing changed and the failure is on both: log likelihood by mu."""
-        cells = self._log_end_weight + fails * self._log_rate + passes * self._log_clean
-        top = cells.max(axis=1)
-        return np.asarray(top + np.log(np.exp(cells - top[:, None]).sum(axis=1)))
+        key = (fails, passes)
+        found = self._end.get(key)
+        if found is None:
+            cells = self._log_end_weight + fails * self._log_rate + passes * self._log_clean
+            top = cells.max(axis=1)
+            found = np.asarray(top + np.log(np.exp(cells - top[:, None]).sum(axis=1)))
+            if len(self._end) < 200_000:
+                self._end[key] = found
+        return found
 
     def sound(self, fails: float, passes: float) -> FloatArray:
         """Of a sound-side commit: log likelihood by q."""

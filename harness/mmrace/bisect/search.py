@@ -211,7 +211,7 @@ class Search:
                 failed |= outcome.kind is Kind.FAIL
             if failed or state.spent >= state.settings.budget or self._lost >= INFRA_IN_ROW:
                 break
-            if not all(state.testable(node) for node in work.nodes):
+            if not all(state.testable(node) for node in wave):
                 break
 
     def _trials(self, wave: tuple[int, ...]) -> Iterator[tuple[int, Outcome]]:
