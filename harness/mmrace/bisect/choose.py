@@ -21,7 +21,7 @@ GRID = np.concatenate([[0.0], np.linspace(0.0, 1.0, 42)[1:-1], [1.0]])
 """Input probabilities at which the channel is evaluated for untried nodes."""
 
 TINY = 1e-300
-"""What an impossible outcome's probability is taken for: its terms are 0, never 0 times infinity."""
+"""What an impossible outcome's probability is taken for, so that its terms are 0."""
 
 PREFER_LARGE = 0.9
 """A larger batch is taken when it is at least this good per cost: fewer changes of kernel."""
