@@ -16,6 +16,7 @@ help:
 	@echo "make module   mmrace.ko for the running kernel (KDIR=$(KDIR))"
 	@echo "make stress   the races for ARCH=$(ARCH)"
 	@echo "make clean    remove build/ (the cache stays: ~/.cache/mmrace)"
+	@echo "make emulator build one of configs/emulators.toml (NAME=s390x-edat, an s390x with huge pages)"
 
 run:
 	@ci/install-packages run
@@ -49,3 +50,9 @@ stress:
 
 clean:
 	rm -rf build
+
+.PHONY: emulator
+NAME ?= s390x-edat
+emulator:
+	@ci/install-packages run
+	@./mmrace build --emulator $(NAME)

@@ -96,6 +96,7 @@ class Variant:
     accel: str
     qemu_args: tuple[str, ...]
     modules: tuple[str, ...]
+    emulator: str
 
 
 @dataclass(frozen=True)
@@ -166,7 +167,8 @@ def variants() -> dict[str, Variant]:
                           append=record.text("append", ""),
                           accel=record.text("accel", "tcg,thread=multi"),
                           qemu_args=tuple(record.texts("qemu_args", [])),
-                          modules=tuple(record.texts("modules", [])))
+                          modules=tuple(record.texts("modules", [])),
+                          emulator=record.text("emulator", ""))
             for name, record in load(CONFIGS / "machines.toml").tables().items()}
 
 

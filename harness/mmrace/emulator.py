@@ -9,11 +9,11 @@ into the cache and started with their own dynamic loader; nothing is installed o
 from functools import cache
 from pathlib import Path
 
-from mmrace import config, tools
+from mmrace import config, emulator_build, tools
 from mmrace.archive import Suite, unpack
 from mmrace.buildroot import HOST_ARCH
 from mmrace.config import Arch
-from mmrace.errors import InfraError
+from mmrace.errors import InfraError, MissingError
 from mmrace.locks import locked, new_directory
 from mmrace.paths import cache_dir
 
@@ -34,9 +34,23 @@ def _fetch(suite: Suite, package: str, home: Path) -> None:
                    work / "usr/share/man"])
 
 
+def _built(arch: Arch, name: str) -> tuple[str, ...]:
+    """The words that start an emulator of configs/emulators.toml, with the packaged firmware."""
+    binary = emulator_build.built(name)
+    if binary is None:
+        raise MissingError(f"the emulator {name}, which has {emulator_build.recipe(name).lacks}, "
+                           f"is not built; build it with: make emulator NAME={name}")
+    packaged = command(arch)
+    firmware = packaged[packaged.index("-L"):] if "-L" in packaged else ()
+    loader = next(iter(sorted(binary.parent.glob("ld-linux-*.so.*"))))
+    return (str(loader), "--library-path", str(binary.parent), str(binary), *firmware)
+
+
 @cache
-def command(arch: Arch) -> tuple[str, ...]:
-    """The words that start the architecture's QEMU."""
+def command(arch: Arch, name: str = "") -> tuple[str, ...]:
+    """The words that start the architecture's QEMU, or the built emulator of that name."""
+    if name:
+        return _built(arch, name)
     if not arch.qemu_suite:
         return (tools.need(arch.qemu_binary, arch.qemu_package),)
     suite = Suite(arch.qemu_suite, config.arch(HOST_ARCH).debian)
@@ -57,7 +71,8 @@ def command(arch: Arch) -> tuple[str, ...]:
             "-L", str(home / "usr/share/seabios"))
 
 
-def version(arch: Arch) -> str:
+@cache
+def version(arch: Arch, name: str = "") -> str:
     """What the emulator calls its version."""
-    first = tools.run([*command(arch), "--version"]).splitlines()[0]
-    return first.removeprefix("QEMU emulator version ")
+    first = tools.run([*command(arch, name), "--version"]).splitlines()[0]
+    return first.removeprefix("QEMU emulator version ") + (f", {name}" if name else "")

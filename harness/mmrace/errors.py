@@ -32,6 +32,12 @@ class TreeBuildError(MmraceError):
     exit_code = 125
 
 
+class MissingError(MmraceError):
+    """Something that can be had is not there yet: a cell that needs it is SKIP, exit code 128."""
+
+    exit_code = 128
+
+
 class StoreError(MmraceError):
     """The run directory cannot be written, so no further cell may run: exit code 128."""
 

@@ -3,7 +3,7 @@
 
 import argparse
 
-from mmrace import build, config, kernels
+from mmrace import build, config, emulator_build, kernels
 from mmrace.commands import common
 from mmrace.errors import MmraceError
 from mmrace.progress import Progress
@@ -13,6 +13,7 @@ EPILOG = """\
 examples:
   ./mmrace build --kernel debian:bookworm --arch x86_64
   ./mmrace build --all --sparse
+  ./mmrace build --emulator s390x-edat
   ./mmrace build --kernel source:trixie+debug --kernel tree:linux@v6.9
 """
 
@@ -23,6 +24,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--arch", action="append", default=[], help="architecture")
     parser.add_argument("--all", action="store_true",
                         help="every kernel and architecture of configs/kernels.toml")
+    parser.add_argument("--emulator", metavar="NAME", default=None,
+                        help="build an emulator of configs/emulators.toml from Debian's source "
+                             "(minutes; nothing else is built)")
     parser.add_argument("--sparse", action="store_true",
                         help="run sparse over the module; its warnings are errors")
 
@@ -42,6 +46,12 @@ def main(args: argparse.Namespace) -> int:
     """Build; 0 when everything did, 129 when something did not."""
     console = common.console_for(False)
     progress = Progress(console)
+    if args.emulator:
+        with progress.step(f"emulator {args.emulator}"):
+            binary = emulator_build.build(args.emulator)
+        progress.close()
+        console.print(f"ok     {args.emulator}: {binary}", highlight=False, soft_wrap=True)
+        return 0
     failed = 0
     for kernel_id, arch_name in _wanted(args):
         arch = config.arch(arch_name)

@@ -30,7 +30,7 @@ def command_line(arch: Arch, variant: Variant, kernel: Kernel, initrd: Path, run
                                     variant.append, kernel.append)))
     serial = f"virtio-serial-{arch.bus}"
     return [
-        *emulator.command(arch), *arch.qemu_args,
+        *emulator.command(arch, variant.emulator), *arch.qemu_args,
         "-accel", variant.accel, "-smp", str(variant.vcpus),
         "-m", f"{variant.memory_mib}M", *variant.qemu_args,
         "-nodefaults", "-no-user-config", "-display", "none",
@@ -67,7 +67,7 @@ class QemuMachine:
         """The part of a cell's record that names the machine."""
         return {"kind": "qemu", "accel": self.variant.accel, "variant": self.variant.name,
                 "vcpus": self.variant.vcpus, "memory_mib": self.variant.memory_mib,
-                "qemu": emulator.version(self._arch)}
+                "qemu": emulator.version(self._arch, self.variant.emulator)}
 
     def __enter__(self) -> "QemuMachine":
         self.run.mkdir(parents=True, exist_ok=True)
