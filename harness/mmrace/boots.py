@@ -2,6 +2,7 @@
 """Machines that are up, with the module loaded, and all that must be built for that."""
 
 import os
+import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -66,6 +67,7 @@ class Preparation:
     """Kernels, modules and initramfs images that the cells of a run need, made once each."""
 
     def __init__(self, progress: Progress) -> None:
+        self.lock = threading.Lock()
         self._progress = progress
         self._kernels: dict[tuple[str, str], Kernel] = {}
         self._modules: dict[tuple[str, str], build.Module] = {}
@@ -108,9 +110,10 @@ def _local(home: Path) -> tuple[Machine, Kernel, Parts]:
 
 
 def _guest(prepared: Preparation, place: Place, home: Path) -> tuple[Machine, Kernel, Parts]:
-    kernel, module = prepared.kernel(place), prepared.module(place)
-    machine = QemuMachine(kernel, config.variant(place.variant, place.arch),
-                          prepared.image(place), home)
+    with prepared.lock:
+        kernel, module = prepared.kernel(place), prepared.module(place)
+        image = prepared.image(place)
+    machine = QemuMachine(kernel, config.variant(place.variant, place.arch), image, home)
     return machine, kernel, Parts("/mmrace/races", KO, module.build_id,
                                   f"/scratch/{next(iter(config.scratches()))}")
 
@@ -121,12 +124,13 @@ def _host(host: hosts.Host, home: Path, unclean: bool) -> tuple[Machine, Kernel,
 
 
 @contextmanager
-def open_boot(prepared: Preparation, place: Place, home: Path,
-              unclean: bool = False) -> Iterator[Boot]:
+def open_boot(prepared: Preparation, place: Place, home: Path, unclean: bool = False,
+              stop: threading.Event | None = None) -> Iterator[Boot]:
     """A machine for the place, started; Boot.start() has yet to be called.
 
     It is powered off at the end of the block, or ended if it no longer answers. `unclean` says
     that the place's last boot saw a failure or a plant: a host is rebooted first, if it may be.
+    `stop` ends every wait for it, as Ctrl-C does.
     """
     host = hosts.of_machine(place.on)
     if host:
@@ -136,7 +140,7 @@ def open_boot(prepared: Preparation, place: Place, home: Path,
     else:
         machine, kernel, parts = _guest(prepared, place, home)
     with machine:
-        boot = Boot(machine, Agent(machine), kernel, parts, home)
+        boot = Boot(machine, Agent(machine, stop=stop), kernel, parts, home)
         yield boot
         if machine.alive() and not boot.lost:
             machine.power_off()

@@ -2,12 +2,14 @@
 """Building what runs on the machine under test: the module, the races, the agent."""
 
 import hashlib
+import json
 import os
 import shutil
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 
-from mmrace import buildroot, tools
+from mmrace import buildroot, config, tools
 from mmrace.config import Arch
 from mmrace.errors import BuildError
 from mmrace.kernels import Kernel
@@ -104,6 +106,17 @@ def races(arch: Arch) -> Path:
 def agent(arch: Arch) -> Path:
     """The static agent."""
     return _make("harness/agent", arch, BUILD / "agent" / arch.name) / "mmrace-agent"
+
+
+@cache
+def themes() -> dict[str, list[str]]:
+    """The races of each theme, as they describe themselves."""
+    home = races(config.arch(os.uname().machine))
+    found: dict[str, list[str]] = {}
+    for name in race_names():
+        said = json.loads(tools.run([home / name, "--describe"], error=BuildError))
+        found.setdefault(said["theme"], []).append(name)
+    return found
 
 
 def race_names() -> list[str]:

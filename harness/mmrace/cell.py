@@ -92,3 +92,7 @@ class Observation:
     counters_read: bool = False
     missed: dict[str, int] = field(default_factory=dict)
     interrupted: bool = False
+    taint_before: int | None = None
+    taint_after: int | None = None
+    oom_killed: str | None = None
+    slowdown: float = 1.0

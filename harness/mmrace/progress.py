@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0
 """What a user sees while a run goes on: a live line at a terminal, plain lines elsewhere."""
 
+import threading
 import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -18,18 +19,30 @@ from mmrace.report.verdicts import look
 PLAIN_EVERY_S = 5.0
 
 
+class _Own(threading.local):
+    """What each thread that runs cells is at."""
+
+    label = ""
+    last_plain = 0.0
+
+
 class Progress:
-    """Progress on one console; a run without a terminal gets one line for each step."""
+    """Progress on one console; a run without a terminal gets one line for each step.
+
+    Several threads may report to it, each about a cell of its own.
+    """
 
     def __init__(self, console: Console) -> None:
         self.console = console
         self._status: Status | None = None
-        self._label = ""
-        self._last_plain = 0.0
+        self._own = _Own()
+        self._texts: dict[int, str] = {}
 
     def _live(self, text: str) -> None:
         if not self.console.is_terminal:
             return
+        self._texts[threading.get_ident()] = text
+        text = "  |  ".join(list(self._texts.values()))
         if self._status is None:
             self._status = self.console.status(text)
             self._status.start()
@@ -58,27 +71,27 @@ class Progress:
 
     def cell_started(self, cell: Cell, kernel: Kernel) -> None:
         """A cell begins on a machine that is up."""
-        self._label = f"{cell.race} {cell.mode} on {kernel.upstream} {cell.arch}"
+        self._own.label = f"{cell.race} {cell.mode} on {kernel.upstream} {cell.arch}"
         if cell.variant != "default":
-            self._label += f" ({cell.variant})"
-        self._last_plain = time.monotonic()
-        self._live(escape(self._label))
+            self._own.label += f" ({cell.variant})"
+        self._own.last_plain = time.monotonic()
+        self._live(escape(self._own.label))
 
     def cell_progress(self, cell: Cell, rounds: int, failures: int, elapsed_s: float) -> None:
         """Rounds so far."""
-        text = (f"{self._label}: {rounds} rounds, {failures} failed, "
+        text = (f"{self._own.label}: {rounds} rounds, {failures} failed, "
                 f"{elapsed_s:.0f} of {cell.duration:g} s")
         self._live(escape(text))
         now = time.monotonic()
-        if not self.console.is_terminal and now - self._last_plain >= PLAIN_EVERY_S:
-            self._last_plain = now
+        if not self.console.is_terminal and now - self._own.last_plain >= PLAIN_EVERY_S:
+            self._own.last_plain = now
             self.console.print(f"  {escape(text)}", highlight=False)
 
     def cell_done(self, record: Mapping[str, Any]) -> None:
         """A cell's record is stored."""
         style = look(record["verdict"]).style
-        label = self._label or f"{record['race']} {record['mode']} {record['arch']}"
+        label = self._own.label or f"{record['race']} {record['mode']} {record['arch']}"
         reason = record["reason"].splitlines()[0]
         self.console.print(f"[{style}]{record['verdict']:12}[/] {escape(label)}: {escape(reason)}",
                            highlight=False, soft_wrap=True)
-        self._label = ""
+        self._own.label = ""

@@ -3,26 +3,34 @@
 
 import itertools
 import json
+import threading
 import time
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from mmrace import build, config, controls, expectations, splat
+from mmrace import build, canary, config, controls, expectations, jobs, splat
 from mmrace.boots import Boot, Preparation, open_boot
 from mmrace.cell import SCHEMA, Cell, Observation
-from mmrace.errors import BuildError, MmraceError, StoreError, TreeBuildError, UsageError
+from mmrace.errors import (BuildError, MissingError, MmraceError, StoreError, TreeBuildError,
+                           UsageError)
 from mmrace.machines.base import MachineLost, Message
 from mmrace.progress import Progress
 from mmrace.store import Run
-from mmrace.verdict import Verdict, exposure_of, judge, losses
+from mmrace.verdict import Verdict, exposure_of, judge, losses, taint_record
 
 # What a race may take beyond its duration: setup, the last round, teardown.
 RACE_GRACE_S = 60.0
 
 # What a cell is that never had a machine. A kernel that does not build is missing, and no fault
 # of anybody's: `git bisect run` is to skip such a commit.
-GIVEN_UP = {BuildError: Verdict.ERROR, TreeBuildError: Verdict.SKIP}
+GIVEN_UP = {BuildError: Verdict.ERROR, TreeBuildError: Verdict.SKIP, MissingError: Verdict.SKIP}
+
+
+def _taint(boot: Boot) -> int | None:
+    """The kernel's taint now; None where it cannot be read."""
+    text = (boot.agent.read("/proc/sys/kernel/tainted") or "").strip()
+    return int(text) if text.isdigit() else None
 
 
 class Session:
@@ -34,18 +42,31 @@ class Session:
         self.progress = progress
         self._unclean: set[str] = set()
         self.prepared = Preparation(progress)
+        self._replaces: Mapping[str, Sequence[str]] = {}
+        self._stop = threading.Event()
         self._scratch = scratch
         self._fresh_boots = fresh_boots
 
-    def cells(self, cells: Iterable[Cell]) -> Iterator[dict[str, Any]]:
+    def cells(self, cells: Sequence[Cell], at_once: int = 1,
+              replaces: Mapping[str, Sequence[str]] | None = None) -> Iterator[dict[str, Any]]:
         """Run the cells; yields each record once it is stored.
 
-        Neighbours that can share a boot do, until one of them fails or plants a bug.
+        Neighbours of one place share a boot until one of them fails or plants a bug; controls
+        come first, so that what they prove holds for the others. Places are run `at_once` side
+        by side. `replaces` names the records of earlier tries of a cell, which its own replaces.
         """
-        for _, group in itertools.groupby(cells, key=lambda cell: cell.place):
-            waiting = list(group)
-            while waiting:
-                yield from self._one_boot(waiting)
+        self._replaces = replaces or {}
+        places = [sorted(group, key=lambda cell: cell.mode != "control")
+                  for _, group in itertools.groupby(cells, key=lambda cell: cell.place)]
+        if at_once > 1:
+            yield from jobs.side_by_side(places, self._one_place, at_once, self._stop)
+        else:
+            for place in places:
+                yield from self._one_place(place)
+
+    def _one_place(self, waiting: list[Cell]) -> Iterator[dict[str, Any]]:
+        while waiting and not self._stop.is_set():
+            yield from self._one_boot(waiting)
 
     def _one_boot(self, waiting: list[Cell]) -> Iterator[dict[str, Any]]:
         """Take cells from the front of `waiting` until the boot is spent or none is left."""
@@ -53,7 +74,8 @@ class Session:
         unclean = cell.on in self._unclean
         self._unclean.discard(cell.on)
         try:
-            with open_boot(self.prepared, cell.place, self.run.boot_dir(), unclean) as boot:
+            with open_boot(self.prepared, cell.place, self.run.boot_dir(), unclean,
+                           self._stop) as boot:
                 yield from self._on_boot(boot, waiting)
                 if boot.spent:
                     self._unclean.add(cell.on)
@@ -61,7 +83,8 @@ class Session:
             raise
         except MmraceError as error:
             verdict = GIVEN_UP.get(type(error), Verdict.INFRA)
-            while waiting:
+            # What does not build fails for all; an emulator that did not start may start again.
+            for _ in range(1 if verdict == Verdict.INFRA else len(waiting)):
                 yield self._give_up(waiting.pop(0), verdict, str(error))
 
     def _on_boot(self, boot: Boot, waiting: list[Cell]) -> Iterator[dict[str, Any]]:
@@ -74,7 +97,8 @@ class Session:
             except MachineLost as error:
                 lost = error
                 boot.lost = True
-        while waiting and not boot.spent and (waiting[0].mode == "control") == plants:
+        while (waiting and not boot.spent and (waiting[0].mode == "control") == plants
+               and not self._stop.is_set()):
             yield self._one_cell(boot, waiting.pop(0), lost)
 
     def _give_up(self, cell: Cell, verdict: Verdict, reason: str) -> dict[str, Any]:
@@ -86,7 +110,7 @@ class Session:
                   "verdict": str(verdict), "reason": reason, "expected": None, "rounds": 0,
                   "failures": 0, "time_to_first_failure_s": None, "exposure": None,
                   "counters": {}, "seed": cell.seed, "replay": cell.replay(),
-                  "run_dir": str(self.run.home), "cell": where.name}
+                  "run_dir": str(self.run.home), **self._names(cell, where)}
         self.run.record(where, record)
         self.progress.cell_done(record)
         return record
@@ -99,10 +123,14 @@ class Session:
         self.progress.cell_started(cell, boot.kernel)
         log_from = len(boot.agent.kmsg)
         evidence: dict[str, str] = {}
+        slowdown = canary.slowdown()
         try:
             if lost:
                 raise lost
+            seen.slowdown = slowdown
+            seen.taint_before = _taint(boot)
             self._drive(boot, cell, where, seen, evidence)
+            seen.taint_after = _taint(boot)
         except MachineLost as error:
             boot.spent = boot.lost = True
             seen.lost_kind, seen.lost_detail = error.kind, error.detail
@@ -132,8 +160,9 @@ class Session:
             argv += ["--dir", scratch]
         for key, value in cell.options:
             argv += [f"--{key}", value]
-        with (where / "race.ndjson").open("w") as log, (where / "race.out").open("w") as out:
-            end = boot.agent.run(argv, cell.duration + RACE_GRACE_S,
+        with ((where / "race.ndjson").open("w", buffering=1) as log,
+              (where / "race.out").open("w", buffering=1) as out):
+            end = boot.agent.run(argv, cell.duration + RACE_GRACE_S * seen.slowdown,
                                  lambda record: self._hear(record, cell, seen, log.write,
                                                            out.write))
         if end["t"] == "reply":
@@ -171,6 +200,13 @@ class Session:
             return
         said = record["r"]
         log(json.dumps(said) + "\n")
+        try:
+            self._note(said, cell, seen)
+        except (KeyError, TypeError, ValueError) as error:
+            seen.complaint = f"a record of the race is malformed ({error!r}): {json.dumps(said)}"
+
+    def _note(self, said: dict[str, Any], cell: Cell, seen: Observation) -> None:
+        """Take in one record of the race's own; its fields are the race's word."""
         kind = said.get("ev")
         if kind == "end":
             seen.end = said
@@ -195,8 +231,9 @@ class Session:
         lines = kernel_log if not seen.lost_kind else boot.machine.console().splitlines()
         seen.splats = [{"kind": found.kind, "verdict": found.verdict, "title": found.title,
                         "signature": found.signature} for found in splat.scan(lines)]
+        seen.oom_killed = splat.killed_by_oom(lines, ("mmrace-agent", cell.race))
         if seen.lost_kind == "emulator":
-            del seen.splats[-1]  # The oops that the emulator made ended the log.
+            del seen.splats[-1:]  # The oops that the emulator made ended the log.
         record = self._record(boot, cell, where, seen, started, pending=False)
         verdict = Verdict(record["verdict"])
         if verdict.is_failure or cell.mode == "control" or self._fresh_boots:
@@ -236,12 +273,18 @@ class Session:
                 "all": {name: value for name, value in seen.counters.items()
                         if name.startswith("exposure.")}},
             "counters": seen.counters, "missed": seen.missed, "losses": losses(seen),
-            "findings": seen.findings, "splats": seen.splats,
+            "findings": seen.findings, "splats": seen.splats, "taint": taint_record(seen),
+            "slowdown": round(seen.slowdown, 2), "pending": pending,
             "control": proof, "module": {"build_id": boot.module_build,
                                          "error": boot.module_error},
             "windows": (seen.end or {}).get("windows"), "extra": (seen.end or {}).get("extra"),
             "duration_s": cell.duration, "elapsed_s": (seen.end or {}).get("elapsed_s"),
             "started": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(started)),
             "seed": cell.seed, "options": dict(cell.options), "replay": cell.replay(),
-            "run_dir": str(self.run.home), "cell": where.name,
+            "run_dir": str(self.run.home), **self._names(cell, where),
         }
+
+    def _names(self, cell: Cell, where: Path) -> dict[str, Any]:
+        """The names of a cell's record: its directory's, the cell's, those that it replaces."""
+        return {"cell": where.name, "name": cell.name,
+                "replaces": list(self._replaces.get(cell.name, ()))}

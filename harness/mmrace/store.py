@@ -14,6 +14,7 @@ import json
 import os
 import platform
 import sys
+import threading
 import time
 from pathlib import Path
 from typing import Any
@@ -38,7 +39,9 @@ class Run:
 
     def __init__(self, home: Path) -> None:
         self.home = home
-        self._boots = 0
+        self._boots = max((int(path.name) for path in home.glob("boots/*")
+                           if path.name.isdigit()), default=0)
+        self._lock = threading.Lock()
 
     @classmethod
     def create(cls, command: list[str], where: Path | None = None) -> "Run":
@@ -71,10 +74,18 @@ class Run:
 
     def boot_dir(self) -> Path:
         """A new directory for a boot's own files."""
-        self._boots += 1
-        path = self.home / "boots" / str(self._boots)
-        path.mkdir(parents=True)
+        with self._lock:
+            self._boots += 1
+            path = self.home / "boots" / str(self._boots)
+        self._mkdir(path)
         return path
+
+    def _mkdir(self, path: Path) -> None:
+        try:
+            path.mkdir(parents=True)
+        except OSError as error:
+            raise StoreError(f"cannot write below {self.home}: {error.strerror}; free some space "
+                             "or set MMRACE_RUNS") from None
 
     def cell_dir(self, name: str) -> Path:
         """The directory of a cell, new for every time that a cell of that name is run."""
@@ -84,7 +95,7 @@ class Run:
         while path.exists():
             count += 1
             path = base / f"{name}.{count}"
-        path.mkdir(parents=True)
+        self._mkdir(path)
         return path
 
     def keep(self, cell_dir: Path, files: dict[str, str], boot: str | None) -> None:
@@ -102,8 +113,10 @@ class Run:
         """Store a cell's record, durably; one that cannot be stored is in the error's text."""
         line = json.dumps(record)
         try:
-            with (self.home / "results.ndjson").open("a") as file:
-                file.write(line + "\n")
+            with self._lock, (self.home / "results.ndjson").open("ab+") as file:
+                # A run that was killed may have left half a line; it must not spoil this one.
+                torn = file.tell() and os.pread(file.fileno(), 1, file.tell() - 1) != b"\n"
+                file.write((b"\n" if torn else b"") + line.encode() + b"\n")
                 file.flush()
                 os.fsync(file.fileno())
             write_durably(cell_dir / "cell.json", json.dumps(record, indent=1))

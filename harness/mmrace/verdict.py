@@ -8,6 +8,9 @@ was proven for this kernel, module, race and kind of machine. Short of that it i
 
 from enum import StrEnum
 
+from typing import Any
+
+from mmrace import splat
 from mmrace.cell import Cell, Observation
 
 EXIT_PASS, EXIT_FAIL, EXIT_USAGE, EXIT_SKIP, EXIT_ERROR = 0, 1, 2, 4, 5
@@ -64,6 +67,19 @@ def _lost(seen: Observation) -> tuple[Verdict, str]:
     return kinds.get(seen.lost_kind or "", Verdict.INFRA), seen.lost_detail
 
 
+def new_taint(seen: Observation) -> list[splat.Taint]:
+    """The taints of the kernel's that came while the cell ran and tell a failure."""
+    if seen.taint_before is None or seen.taint_after is None:
+        return []
+    return splat.new_faults(seen.taint_before, seen.taint_after)
+
+
+def taint_record(seen: Observation) -> dict[str, Any]:
+    """The `taint` part of a cell's record."""
+    return {"before": seen.taint_before, "after": seen.taint_after,
+            "new": [taint.meaning for taint in new_taint(seen)]}
+
+
 def _failure(seen: Observation) -> tuple[Verdict, str] | None:
     """A failure of the kernel's, strongest proof first; what else was seen is said with it."""
     also = f"; then the machine was lost: {seen.lost_detail}" if seen.lost_kind else ""
@@ -80,6 +96,10 @@ def _failure(seen: Observation) -> tuple[Verdict, str] | None:
         worst = next((found for found in seen.splats if found["verdict"] != Verdict.SPLAT),
                      seen.splats[0])
         return Verdict(worst["verdict"]), f"{worst['title']}{more}{also}"
+    taints = new_taint(seen)
+    if taints:
+        return (Verdict.SPLAT, "the kernel became tainted ("
+                f"{', '.join(taint.meaning for taint in taints)}), but its log says nothing{also}")
     if seen.findings:
         first_finding = seen.findings[0]
         return (Verdict.FINDING,
@@ -91,6 +111,9 @@ def _failure(seen: Observation) -> tuple[Verdict, str] | None:
 def _program(seen: Observation) -> tuple[Verdict, str] | None:
     """What the race program's own end says, where the kernel was not seen failing."""
     reason = str((seen.end or {}).get("reason") or seen.complaint)
+    if seen.oom_killed:
+        return Verdict.ERROR, (f"the kernel's OOM killer took {seen.oom_killed}: give the machine "
+                               "more memory (memory_mib of its variant) or the race less to do")
     if seen.timed_out:
         return Verdict.ERROR, "the race did not end in its time and was stopped by the agent"
     if seen.exit_signal is not None:

@@ -1,7 +1,11 @@
 # SPDX-License-Identifier: GPL-2.0
 """What a breaking machine sends and prints, and what is made of it."""
 
-from mmrace.machines.base import console_panic, parse_records
+import time
+
+import pytest
+
+from mmrace.machines.base import Agent, MachineLost, Message, console_panic, parse_records
 
 OOPS = """\
 [   12.000001] BUG: kernel NULL pointer dereference, address: 0000000000000008
@@ -34,3 +38,37 @@ def test_a_panic_is_named_by_its_cause_and_quoted() -> None:
 def test_a_console_without_a_panic_names_none() -> None:
     assert console_panic("[    1.0] WARNING: CPU: 1 PID: 7 at mm/rmap.c:1 f+0x1/0x2\n") is None
     assert console_panic("") is None
+
+
+class SlowLink:
+    """A line on which a record comes after a while."""
+
+    def __init__(self, after_s: float) -> None:
+        self._due = time.monotonic() + after_s
+
+    def send(self, line: str) -> None:
+        """Nobody listens."""
+
+    def poll(self) -> list[Message]:
+        """The record, once it is due."""
+        return [{"t": "hello"}] if time.monotonic() >= self._due else []
+
+    def alive(self) -> bool:
+        """It never dies."""
+        return True
+
+    def death(self) -> MachineLost:
+        """It never dies."""
+        raise AssertionError("alive")
+
+
+def test_slowness_is_no_failure() -> None:
+    slow = Agent(SlowLink(0.5), silence_s=0.1, slowdown=lambda: 20.0)
+    assert slow.wait(lambda record: "hello" in record.values(), 0.1, "booting")["t"] == "hello"
+
+
+def test_silence_is_one_where_nothing_is_slow() -> None:
+    quick = Agent(SlowLink(60), silence_s=0.1, slowdown=lambda: 1.0)
+    with pytest.raises(MachineLost) as lost:
+        quick.wait(lambda record: False, 30, "booting")
+    assert lost.value.kind == "hang" and "nothing heard" in lost.value.detail

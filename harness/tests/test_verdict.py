@@ -56,6 +56,8 @@ def test_a_missing_module_makes_natural_inconclusive_and_widened_an_error() -> N
     ({"splats": [{"title": "WARNING in x", "verdict": "SPLAT"},
                  {"title": "rcu stall", "verdict": "HANG"}]}, Verdict.HANG),
     ({"findings": [{"law": "l", "what": "w"}]}, Verdict.FINDING),
+    ({"taint_before": 1 << 12, "taint_after": 1 << 12 | 1 << 9}, Verdict.SPLAT),
+    ({"oom_killed": "lost-write", "exit_status": None, "exit_signal": 9}, Verdict.ERROR),
     ({"exit_status": 4, "end": {"reason": "no swap"}}, Verdict.SKIP),
     ({"exit_status": 5}, Verdict.ERROR),
     ({"exit_status": 127}, Verdict.ERROR),
@@ -96,3 +98,17 @@ def test_control_passes_only_when_the_plant_was_detected() -> None:
 ])
 def test_exit_codes_fit_git_bisect(verdicts: list[Verdict], code: int) -> None:
     assert exit_code(verdicts) == code
+
+
+def test_a_taint_that_was_there_before_or_tells_no_failure_is_none() -> None:
+    warned = 1 << 9
+    out_of_tree = 1 << 12
+    for before, after in ((warned, warned), (0, out_of_tree), (None, warned), (warned, None)):
+        assert judge(CELL, clean(taint_before=before, taint_after=after), True)[0] == Verdict.PASS
+    _, reason = judge(CELL, clean(taint_before=0, taint_after=warned), True)
+    assert "warning" in reason
+
+
+def test_an_oom_kill_of_ours_is_named() -> None:
+    seen = clean(oom_killed="lost-write", exit_status=None, exit_signal=9)
+    assert "OOM killer took lost-write" in judge(CELL, seen, True)[1]

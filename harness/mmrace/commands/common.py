@@ -18,6 +18,7 @@ from mmrace.errors import UsageError
 from mmrace.kernels import parse_id
 from mmrace.progress import Progress
 from mmrace.report import print_summary, write_all
+from mmrace.resume import rest
 from mmrace.session import Session
 from mmrace.store import Run
 
@@ -93,22 +94,29 @@ def positive(kind: Callable[[str], Any]) -> Callable[[str], Any]:
 
 def run_cells(cells: Sequence[Cell], *, json_output: bool,
               scratch: str | None = None, fresh_boots: bool = False,
-              allow_plants: bool = False) -> tuple[list[dict[str, Any]], Path, bool]:
+              allow_plants: bool = False, at_once: int = 1, resumed: Path | None = None,
+              begun: Callable[[Path], None] | None = None
+              ) -> tuple[list[dict[str, Any]], Path, bool]:
     """Run cells with progress and a summary; the records, the run directory, and whether all ran.
 
-    With fresh_boots no two cells share a boot.
+    With fresh_boots no two cells share a boot. `at_once` places are run side by side. `resumed`
+    is a run directory of the same cells: only what is left is run, but all of it is returned.
+    `begun` is told the run directory before the first cell.
     Ctrl-C ends the guests, keeps what was stored, and still prints the summary.
     """
     console = console_for(json_output)
     for cell in cells:
         check_cell(cell, allow_plants)
-    run = Run.create(["./mmrace", *sys.argv[1:]])
+    run = Run(resumed) if resumed else Run.create(["./mmrace", *sys.argv[1:]])
+    if begun:
+        begun(run.home)
+    left = rest(run.home, cells)
     progress = Progress(console)
     session = Session(run, progress, scratch, fresh_boots)
-    records = []
+    records = [dict(record) for record in left.records]
     complete = True
     try:
-        for record in session.cells(cells):
+        for record in session.cells(left.cells, at_once, left.replaces):
             records.append(record)
             if json_output:
                 print(json.dumps(record), flush=True)

@@ -3,15 +3,19 @@
 
 import argparse
 import itertools
+import os
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
-from mmrace import config
-from mmrace.cell import MODES, Cell
+from mmrace import build, config, hosts
+from mmrace.cell import MODES, Cell, Place
 from mmrace.commands import common
+from mmrace.commands.report import run_directory
 from mmrace.config import Record
 from mmrace.errors import UsageError
 from mmrace.paths import CONFIGS
+from mmrace.resume import recall, remember
 from mmrace.verdict import Verdict
 
 HELP = "run a matrix of cells and compare it with the expectations"
@@ -19,16 +23,27 @@ EPILOG = """\
 exit codes: 0 everything is as configs/expectations.toml says; 1 something is not (the reason is
 printed); 2 usage; 128 and up infrastructure; 130 interrupted.
 
-example:
+A run that was cut off goes on with --resume; cells whose machine was lost (INFRA) are run again.
+
+examples:
   ./mmrace matrix configs/matrix/first.toml
+  ./mmrace matrix quick -n 2
+  ./mmrace matrix --resume runs/20260101-120000
 """
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the command's options."""
-    parser.add_argument("matrix", help="a file of configs/matrix/, by path or by name")
+    parser.add_argument("matrix", nargs="?",
+                        help="a file of configs/matrix/, by path or by name")
+    parser.add_argument("--resume", metavar="RUN_DIR",
+                        help="go on with a matrix run that was cut off, with its matrix and seed")
+    parser.add_argument("-n", "--jobs", type=common.positive(int), default=1,
+                        help="machines at once (default: %(default)s); each cell's time limits "
+                             "grow with how slow that makes this machine")
     parser.add_argument("--seed", type=int, default=None,
                         help="the plan's seed (default: a new one, printed)")
+    common.add_plants_option(parser)
     parser.add_argument("--json", action="store_true",
                         help="one JSON object a cell on stdout, everything else on stderr")
 
@@ -42,30 +57,68 @@ def find(name: str) -> Path:
     raise UsageError(f"no matrix '{name}'; configs/matrix/ has: {known}")
 
 
+def _all(record: Record, key: str, known: Iterable[str]) -> list[str]:
+    """The names under a key; `*` stands for all that are known."""
+    names = record.texts(key)
+    return list(known) if names == ["*"] else names
+
+
+def _races(record: Record) -> list[str]:
+    if "themes" not in record.data:
+        return _all(record, "races", build.race_names())
+    themes = build.themes()
+    return [race for theme in record.texts("themes") for race in themes.get(theme, [])]
+
+
+def _guests(record: Record) -> list[Place]:
+    """Kernels x architectures x variants, without those that do not exist."""
+    suites = {f"debian:{name}": arches for name, arches in config.debian_suites().items()}
+    return [Place("qemu", kernel, arch, variant)
+            for kernel, arch, variant in itertools.product(
+                _all(record, "kernels", suites), _all(record, "arches", config.arch_names()),
+                record.texts("variants", ["default"]))
+            if arch in suites.get(kernel, (arch,))
+            and (variant not in config.variants() or arch in config.variants()[variant].arches)]
+
+
+def _hosts(record: Record) -> list[Place]:
+    """The real machines under `on`: local, ssh:NAME, or label:WORD for every host with it."""
+    places = []
+    for word in record.texts("on"):
+        label = word.removeprefix("label:") if word.startswith("label:") else None
+        chosen = [host for host in hosts.hosts().values()
+                  if (label in host.labels if label else word == hosts.PREFIX + host.name)]
+        if word == "local":
+            places.append(Place("local", "running", os.uname().machine, "default"))
+        elif not chosen:
+            raise UsageError(f"{record.where}: no host is '{word}' in {hosts.hosts_file()}")
+        places += [Place(hosts.PREFIX + host.name, "running", host.arch, "default")
+                   for host in chosen]
+    return places
+
+
 def _group(record: Record, seed: int) -> list[Cell]:
     durations = record.table("duration")
     cells = []
-    for kernel, arch, variant, race, mode in itertools.product(
-            record.texts("kernels"), record.texts("arches"), record.texts("variants", ["default"]),
-            record.texts("races"), record.texts("modes", list(MODES[:2]))):
-        if variant in config.variants() and arch not in config.variants()[variant].arches:
-            continue
+    places = _hosts(record) if "on" in record.data else _guests(record)
+    for place, race, mode in itertools.product(places, _races(record),
+                                               record.texts("modes", list(MODES[:2]))):
         seconds = durations.data.get(mode)
         if not isinstance(seconds, (int, float)):
             raise UsageError(f"{durations.where}: no duration in seconds for mode '{mode}'")
-        cells.append(Cell(kernel=kernel, arch=arch, race=race, mode=mode, duration=seconds,
-                          seed=seed, variant=variant,
+        cells.append(Cell(on=place.on, kernel=place.kernel, arch=place.arch, race=race, mode=mode,
+                          duration=seconds, seed=seed, variant=place.variant,
                           options=common.parse_options(record.texts("options", []))))
     return cells
 
 
-def cells_of(path: Path, seed: int) -> list[Cell]:
+def cells_of(path: Path, seed: int, allow_plants: bool = False) -> list[Cell]:
     """Every cell of a matrix file, in the file's order."""
     data = config.load(path)
     groups = data.data.get("cells")
     if not isinstance(groups, list) or not groups:
         raise UsageError(f"{data.where}: no [[cells]]")
-    return [common.check_cell(cell)
+    return [common.check_cell(cell, allow_plants)
             for index, group in enumerate(groups)
             for cell in _group(Record(f"{data.where}: cells {index + 1}", group), seed)]
 
@@ -74,6 +127,8 @@ def _unexpected(record: dict[str, Any]) -> str | None:
     expected = record["expected"]
     if expected and expected["met"]:
         return None
+    if record["verdict"] == Verdict.SKIP and not expected:
+        return None     # it never had a machine, and what is missing is named
     name = f"{record['race']} {record['mode']} on {record['kernel']['id']} {record['arch']}"
     if not expected:
         return f"{name}: {record['verdict']}: {record['reason']}"
@@ -83,9 +138,18 @@ def _unexpected(record: dict[str, Any]) -> str | None:
 
 def main(args: argparse.Namespace) -> int:
     """Run the matrix; 0 when every cell is as expected."""
-    seed = common.default_seed() if args.seed is None else args.seed
-    cells = cells_of(find(args.matrix), seed)
-    records, _, complete = common.run_cells(cells, json_output=args.json)
+    if bool(args.matrix) == bool(args.resume):
+        raise UsageError("name a matrix of configs/matrix/, or a run with --resume (not both)")
+    resumed = run_directory(args.resume) if args.resume else None
+    if resumed:
+        path, seed = recall(resumed)
+    else:
+        path = find(args.matrix)
+        seed = common.default_seed() if args.seed is None else args.seed
+    cells = cells_of(path, seed, args.allow_plants)
+    records, _, complete = common.run_cells(
+        cells, json_output=args.json, allow_plants=args.allow_plants, at_once=args.jobs,
+        resumed=resumed, begun=None if resumed else lambda home: remember(home, path, seed))
     if not complete:
         return common.EXIT_INTERRUPTED
     console = common.console_for(args.json)

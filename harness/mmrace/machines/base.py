@@ -3,12 +3,13 @@
 
 import itertools
 import json
+import threading
 import time
 from collections import deque
 from collections.abc import Callable, Iterable
 from typing import Any, Protocol
 
-from mmrace import splat
+from mmrace import canary, splat
 
 Message = dict[str, Any]
 
@@ -77,9 +78,14 @@ SILENCE_S = 30.0
 class Agent:
     """The client's side of docs/contracts.md, section 3."""
 
-    def __init__(self, link: Link, silence_s: float = SILENCE_S) -> None:
+    def __init__(self, link: Link, silence_s: float = SILENCE_S,
+                 stop: threading.Event | None = None,
+                 slowdown: Callable[[], float] = canary.slowdown) -> None:
+        """`stop`, once set, ends every wait as Ctrl-C does."""
         self.link = link
         self.silence_s = silence_s
+        self._stop = stop or threading.Event()
+        self._slowdown = slowdown
         self.kmsg: list[Message] = []
         self.boot: list[Message] = []
         self.hello: Message | None = None
@@ -118,10 +124,12 @@ class Agent:
                 if not self._pending:
                     raise self.link.death()
                 continue
+            if self._stop.is_set():
+                raise KeyboardInterrupt
             now = time.monotonic()
-            if now - self._last_heard > self.silence_s:
-                raise MachineLost("hang", f"nothing heard from the machine for "
-                                          f"{self.silence_s:.0f} s")
+            quiet_s = now - self._last_heard
+            if quiet_s > self.silence_s and quiet_s > self.silence_s * self._slowdown():
+                raise MachineLost("hang", f"nothing heard from the machine for {quiet_s:.0f} s")
             if now >= deadline:
                 return None
             time.sleep(0.01)
@@ -129,11 +137,16 @@ class Agent:
     def wait(self, want: Callable[[Message], bool], timeout_s: float, what: str,
              seen: Callable[[Message], None] | None = None) -> Message:
         """The first record that is wanted; every record on the way goes to `seen`."""
-        deadline = time.monotonic() + timeout_s
+        started = time.monotonic()
+        limit_s = timeout_s
         while True:
-            record = self.next(deadline)
+            record = self.next(started + limit_s)
             if record is None:
-                raise MachineLost("hang", f"{what}: no answer within {timeout_s:.0f} s")
+                slower_s = timeout_s * self._slowdown()
+                if slower_s > limit_s:
+                    limit_s = slower_s
+                    continue
+                raise MachineLost("hang", f"{what}: no answer within {limit_s:.0f} s")
             if seen:
                 seen(record)
             if want(record):

@@ -86,7 +86,10 @@ def load(run_dir: Path) -> Run:
             damaged.append(str(path.relative_to(run_dir)))
         else:
             records.setdefault(_name(found, path), found)
-    return Run(run_dir, meta or {}, [Cell(record) for record in records.values()], damaged)
+    # A cell that was run again (--resume) counts once, by its last try.
+    replaced = {name for record in records.values() for name in record.get("replaces") or ()}
+    cells = [Cell(record) for name, record in records.items() if name not in replaced]
+    return Run(run_dir, meta or {}, cells, damaged)
 
 
 def _name(record: Mapping[str, Any], path: Path) -> str:
