@@ -109,7 +109,7 @@ def _plot(result: dict[str, Any], history: History, labels: Callable[[str], str]
     for at in range(5):
         parts.append(f'<text x="{across(end * at / 4):.1f}" y="{HEIGHT - 8}" text-anchor="'
                      f'{"start" if not at else "end" if at == 4 else "middle"}">'
-                     f"{end * at / 4:.0f}{' s' if at == 4 else ''}</text>")
+                     f"{end * at / 4:.3g}{' s' if at == 4 else ''}</text>")
     before = ""
     for point in history:
         if point.phase != before and before:
