@@ -37,4 +37,5 @@ void mmr_caps_show(struct seq_file *m)
 		   IS_ENABLED(CONFIG_PREEMPT_COUNT) ? "yes" : "no");
 	seq_printf(m, "thp %s\n", thp());
 	seq_printf(m, "mmu %s\n", mmu_kind());
+	mmr_checkers_show_caps(m);
 }

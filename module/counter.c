@@ -59,7 +59,7 @@ static u64 probe_others(enum mmr_probe_id id)
 	return sum;
 }
 
-static u64 counter_sum(enum mmr_counter id)
+u64 mmr_counter_sum(enum mmr_counter id)
 {
 	u64 sum = 0;
 	int cpu;
@@ -68,6 +68,7 @@ static u64 counter_sum(enum mmr_counter id)
 		sum += READ_ONCE(per_cpu_ptr(mmr_counters, cpu)->own[id]);
 	return sum;
 }
+NOKPROBE_SYMBOL(mmr_counter_sum);
 
 void mmr_counters_show(struct seq_file *m)
 {
@@ -75,7 +76,7 @@ void mmr_counters_show(struct seq_file *m)
 	unsigned int i;
 
 	for (i = 0; i < MMR_NR_COUNTERS; i++)
-		seq_printf(m, "%s %llu\n", counter_names[i], counter_sum(i));
+		seq_printf(m, "%s %llu\n", counter_names[i], mmr_counter_sum(i));
 	for (i = 0; i < MMR_NR_PROBES; i++)
 		missed += mmr_probe_missed(&mmr_probes[i]);
 	seq_printf(m, "lost.probes %lu\n", missed);

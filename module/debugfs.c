@@ -261,6 +261,20 @@ static int checkers_request(char *request)
 }
 MMR_FOPS_RW(checkers);
 
+static int selftest_request(char *request)
+{
+	return mmr_checkers_forge(request);
+}
+MMR_FOPS_WO(selftest);
+
+static int themes_show(struct seq_file *m, void *v)
+{
+	head(m, "themes");
+	mmr_themes_show(m);
+	return 0;
+}
+MMR_FOPS_RO(themes);
+
 static int findings_show(struct seq_file *m, void *v)
 {
 	head(m, "findings");
@@ -285,7 +299,9 @@ int mmr_debugfs_init(void)
 	debugfs_create_file("seed", 0644, dir, NULL, &seed_fops);
 	debugfs_create_file("plants", 0644, dir, NULL, &plants_fops);
 	debugfs_create_file("checkers", 0644, dir, NULL, &checkers_fops);
+	debugfs_create_file("selftest", 0200, dir, NULL, &selftest_fops);
 	debugfs_create_file("findings", 0444, dir, NULL, &findings_fops);
+	debugfs_create_file("themes", 0444, dir, NULL, &themes_fops);
 	hists = debugfs_create_dir("hist", dir);
 	for (i = 0; i < MMR_NR_HISTS; i++)
 		debugfs_create_file(mmr_hist_names[i], 0444, hists, (void *)i,

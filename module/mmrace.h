@@ -44,6 +44,7 @@ enum mmr_role {
 	MMR_VMF,
 	MMR_RANGE,
 	MMR_INFO,
+	MMR_TABLE,
 	MMR_NR_ROLES,
 };
 
@@ -70,6 +71,7 @@ struct mmr_site {
 	struct mmr_text		caller[MMR_MAX_CALLERS];	/* a plant's: only when called from one */
 	unsigned int		nr_callers;	/* 0: whoever calls */
 	bool			no_caller;	/* this kernel has none of those asked for */
+	struct kprobe		anchor;		/* a plant's: see plant.c */
 	kprobe_pre_handler_t	take_return;	/* the kernel's own handler of a kretprobe */
 	bool			armed;
 	unsigned long		missed_base;
@@ -116,6 +118,7 @@ void mmr_probes_exit(void);
 void mmr_probes_reset(void);
 int mmr_probes_switch(const char *what, bool on);
 unsigned long mmr_probe_missed(const struct mmr_probe *probe);
+bool mmr_probe_is_sure(enum mmr_probe_id id);
 
 typedef int (*mmr_register_fn)(struct mmr_site *site, void *owner);
 unsigned int mmr_sites_register(const char *symbols, struct mmr_site *sites,
@@ -125,7 +128,6 @@ void mmr_sites_show(struct seq_file *m, const struct mmr_site *sites,
 int mmr_probes_around(const struct mmr_site *sites, unsigned int nr,
 		      int (*fn)(void *arg), void *arg);
 struct mm_struct *mmr_event_mm(const struct mmr_event *ev);
-unsigned long mmr_return_address(struct pt_regs *regs);
 
 static __always_inline bool mmr_has_arg(const struct mmr_site *site,
 					enum mmr_role role)
@@ -172,8 +174,8 @@ struct mmr_gather {
 	u64			rmap_ns;	/* first rmap removal since the last flush, or 0 */
 	u64			epoch;		/* one more at each flush: outdates its pages */
 	unsigned long		unflushed;	/* a page queued since the last flush, or 0 */
+	unsigned long		table;		/* a page table, likewise */
 	bool			dirty;		/* found a dirty pte since the last flush */
-	bool			skipped;	/* a plant skips the flush that is on its way */
 	bool			mprotect;	/* rights were taken away since the last flush */
 	struct mmr_gather_range	range;		/* what a plant put off flushing */
 };
@@ -211,6 +213,7 @@ struct mmr_counters {
 extern struct mmr_counters __percpu *mmr_counters;
 
 #define mmr_count(id)		this_cpu_inc(mmr_counters->own[MMR_##id])
+#define mmr_counted(id)		mmr_counter_sum(MMR_##id)
 #define mmr_count_hit(id)	this_cpu_inc(mmr_counters->hits[id])
 #define mmr_count_other(id)	this_cpu_inc(mmr_counters->others[id])
 
@@ -218,6 +221,7 @@ int mmr_counters_init(void);
 void mmr_counters_exit(void);
 void mmr_counters_reset(void);
 u64 mmr_probe_hits(enum mmr_probe_id id);
+u64 mmr_counter_sum(enum mmr_counter id);
 void mmr_counters_show(struct seq_file *m);
 
 /* === Histograms: hist.c === */
@@ -284,6 +288,7 @@ void mmr_plant_hit(const struct mmr_event *ev);
 bool mmr_plant_closing(const struct mmr_event *ev);
 void mmr_plant_pair(const struct mmr_event *ev, int open);
 void mmr_plants_show(struct seq_file *m);
+void mmr_plants_show_themes(struct seq_file *m);
 
 /* === Checkers and their findings: check/, report.c === */
 
@@ -297,17 +302,40 @@ enum mmr_checker {
 void mmr_check_rmap_after_flush(const struct mmr_gather *gather,
 				unsigned long folio, unsigned int states);
 void mmr_check_free_after_flush(const struct mmr_gather *gather);
+void mmr_check_table_after_flush(const struct mmr_gather *gather, bool flush_is_due);
+void mmr_check_mm_exit(struct mm_struct *mm);
+void mmr_check_pmd_address(struct mm_struct *mm, unsigned long addr, unsigned long pmdp);
+void mmr_check_notifier_covers(struct mm_struct *mm, unsigned long addr);
+void mmr_check_mirror_page(struct mm_struct *mm, unsigned long addr, int refs);
+void mmr_check_lazy_preemptible(unsigned long addr, bool is_preemptible);
+
+struct mmu_notifier_range;
+void mmr_range_begin(const struct mmu_notifier_range *range);
+void mmr_range_end(const struct mmu_notifier_range *range);
+
+#define CHECKER(id, name, theme, fn, law)	\
+	const char *mmr_decides_##fn(void);	\
+	void mmr_forge_##fn(void);
+#include "checkers.def"
+#undef CHECKER
 
 void mmr_report(enum mmr_checker checker, struct mm_struct *mm,
 		unsigned long addr, const char *what);
 void mmr_findings_reset(void);
 void mmr_findings_show(struct seq_file *m);
 void mmr_checkers_show(struct seq_file *m);
+void mmr_checkers_show_themes(struct seq_file *m);
+void mmr_checkers_show_caps(struct seq_file *m);
 int mmr_checkers_switch(const char *what, bool on);
+int mmr_checkers_forge(const char *name);
 
 /* === What this kernel is like: caps.c === */
 
 void mmr_caps_show(struct seq_file *m);
+
+/* === What serves which theme: theme.c === */
+
+void mmr_themes_show(struct seq_file *m);
 
 /* === User interface: debugfs.c, dev/ === */
 

@@ -97,7 +97,6 @@ void mmr_gather_open(struct mm_struct *mm, unsigned long tlb)
 	mmr_gather_flushed(gather);
 	gather->mm = mm;
 	gather->tlb = tlb;
-	gather->skipped = false;
 	gather->range.end = 0;
 	gather->begin_ns = ktime_get_mono_fast_ns();
 }
@@ -109,6 +108,7 @@ void mmr_gather_flushed(struct mmr_gather *gather)
 	gather->rmap_ns = 0;
 	gather->dirty = false;
 	gather->unflushed = 0;
+	gather->table = 0;
 	gather->mprotect = false;
 	WRITE_ONCE(gather->epoch, gather->epoch + 1);
 }

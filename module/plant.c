@@ -5,6 +5,12 @@
  * Law: only when the module was loaded with allow_plants=1, only for tagged
  * mms, and only by skipping functions that hold no lock and no count, or by
  * altering their arguments. While a plant is off it has no probe anywhere.
+ *
+ * Law: the plant's handler is the first at its address, so that probes see
+ * what the kernel then does: nothing of a call that is skipped, and arguments
+ * as they were altered. The kernel calls the newest first (add_new_kprobe()). But the
+ * oldest decides whether ftrace heeds a changed register (arm_kprobe(), 5.10
+ * to 7.2): that is the anchor, which does nothing but have a post_handler.
  */
 #include <linux/atomic.h>
 #include <linux/delay.h>
@@ -16,6 +22,7 @@
 
 #include "compat/skip.h"
 #include "mmrace.h"
+#include "trace.h"
 
 static bool allow_plants;
 module_param(allow_plants, bool, 0444);
@@ -74,6 +81,7 @@ NOKPROBE_SYMBOL(mmr_plant_site);
 void mmr_plant_hit(const struct mmr_event *ev)
 {
 	atomic64_inc(&ev->site->plant->hits);
+	trace_plant_hit(ev->site->plant->name, ev->mm);
 }
 NOKPROBE_SYMBOL(mmr_plant_hit);
 
@@ -92,7 +100,7 @@ NOKPROBE_SYMBOL(mmr_plant_pair);
 
 static bool from_caller(const struct mmr_event *ev)
 {
-	unsigned long ret = mmr_return_address(ev->regs);
+	unsigned long ret = mmr_regs_return_address(ev->regs);
 	unsigned int i;
 
 	for (i = 0; i < ev->site->nr_callers; i++)
@@ -117,6 +125,7 @@ static int plant_handler(struct kprobe *kp, struct pt_regs *regs)
 	    !plant->act(&ev))
 		return mmr_pass_stray_breakpoint(kp, regs);
 	atomic64_inc(&plant->hits);
+	trace_plant_hit(plant->name, ev.mm);
 	mmr_skip_function(regs);
 	return 1;
 }
@@ -159,9 +168,48 @@ static void unregister_sites(struct mmr_plant *plant, unsigned int nr)
 	unregister_kprobes(kps, nr);
 }
 
-static int plant_on(void *arg)
+static void anchors_off(struct mmr_plant *plant, unsigned int nr)
+{
+	struct kprobe *kps[MMR_MAX_SITES];
+	unsigned int i;
+
+	for (i = 0; i < nr; i++)
+		kps[i] = &plant->site[i].anchor;
+	unregister_kprobes(kps, nr);
+}
+
+static int lift_anchors(void *arg)
 {
 	struct mmr_plant *plant = arg;
+
+	anchors_off(plant, plant->nr_sites);
+	return 0;
+}
+
+static int drop_anchors(void *arg)
+{
+	struct mmr_plant *plant = arg;
+	unsigned int i;
+	int err;
+
+	for (i = 0; i < plant->nr_sites; i++) {
+		struct kprobe *kp = &plant->site[i].anchor;
+
+		memset(kp, 0, sizeof(*kp));
+		kp->symbol_name = plant->site[i].symbol;
+		kp->pre_handler = mmr_pass_stray_breakpoint;
+		kp->post_handler = no_post_handler;
+		err = register_kprobe(kp);
+		if (err) {
+			anchors_off(plant, i);
+			return err;
+		}
+	}
+	return 0;
+}
+
+static int register_all(struct mmr_plant *plant)
+{
 	unsigned int i;
 	int err;
 
@@ -169,19 +217,31 @@ static int plant_on(void *arg)
 		err = register_plant(&plant->site[i], plant, 0);
 		if (err) {
 			unregister_sites(plant, i);
-			snprintf(plant->reason, sizeof(plant->reason),
-				 "cannot be planted: error %d", err);
 			return err;
 		}
 	}
-	plant->state = PLANT_ON;
 	return 0;
 }
 
-static int plant_off(void *arg)
+static int plant_on(struct mmr_plant *plant)
 {
-	struct mmr_plant *plant = arg;
+	int err = mmr_probes_around(plant->site, plant->nr_sites, drop_anchors, plant);
 
+	if (!err) {
+		err = register_all(plant);
+		if (err)
+			mmr_probes_around(plant->site, plant->nr_sites, lift_anchors, plant);
+	}
+	if (err)
+		snprintf(plant->reason, sizeof(plant->reason),
+			 "cannot be planted: error %d", err);
+	else
+		plant->state = PLANT_ON;
+	return err;
+}
+
+static void plant_off(struct mmr_plant *plant)
+{
 	/*
 	 * A first call that was skipped alone would leave its partner to undo what
 	 * was never done. Every pair ends, as nobody waits for us in between.
@@ -190,9 +250,9 @@ static int plant_off(void *arg)
 	while (atomic_read(&plant->open))
 		msleep(1);
 	unregister_sites(plant, plant->nr_sites);
+	mmr_probes_around(plant->site, plant->nr_sites, lift_anchors, plant);
 	WRITE_ONCE(plant->closing, false);
 	plant->state = PLANT_OFF;
-	return 0;
 }
 
 static bool shares_a_site(const struct mmr_plant *a, const struct mmr_plant *b)
@@ -218,8 +278,10 @@ static int switch_plant(struct mmr_plant *plant, bool on)
 	for (i = 0; on && i < MMR_NR_PLANTS; i++)
 		if (plants[i].state == PLANT_ON && shares_a_site(plant, &plants[i]))
 			return -EBUSY;
-	return mmr_probes_around(plant->site, plant->nr_sites,
-				 on ? plant_on : plant_off, plant);
+	if (on)
+		return plant_on(plant);
+	plant_off(plant);
+	return 0;
 }
 
 /* Learns what could be planted here, without arming anything. */
@@ -292,6 +354,14 @@ int mmr_plants_set(char *request)
 	}
 	mutex_unlock(&plants_lock);
 	return err;
+}
+
+void mmr_plants_show_themes(struct seq_file *m)
+{
+	unsigned int i;
+
+	for (i = 0; i < MMR_NR_PLANTS; i++)
+		seq_printf(m, "plant %s %s\n", plants[i].name, plants[i].theme);
 }
 
 void mmr_plants_show(struct seq_file *m)

@@ -2,9 +2,10 @@
 /*
  * Turns the rows of probes.def into kprobes and back.
  *
- * Law: at most one probe of ours sits on an address, entry and return in one
- * kretprobe. Two would share an aggregate, whose ftrace_ops is chosen by the
- * first that came (kernel/kprobes.c, arm_kprobe(), 5.10 to 7.2).
+ * Law: at most one probe of a row sits on an address, entry and return in one
+ * kretprobe. All at an address share an aggregate, whose ftrace_ops is chosen by
+ * the first that came (kernel/kprobes.c, arm_kprobe(), 5.10 to 7.2); plant.c sees
+ * to it that this suits a plant.
  *
  * Law: what was not seen is counted. The kernel drops a probe that hits while
  * another one runs on the same CPU, and the return of a function when no
@@ -23,6 +24,7 @@
 
 #include "compat/tlb.h"
 #include "mmrace.h"
+#include "trace.h"
 
 #define PROBE(id_, name_, group_, window_, entry_, ret_, symbols_)	\
 	[MMR_PROBE_##id_] = {						\
@@ -68,10 +70,14 @@ static const char *const role_names[MMR_NR_ROLES] = {
 	[MMR_VMF]	= "vmf",
 	[MMR_RANGE]	= "range",
 	[MMR_INFO]	= "info",
+	[MMR_TABLE]	= "table",
 };
 
 /* Serialises every change of a probe's state; handlers never take it. */
 static DEFINE_MUTEX(probes_lock);
+
+/* When a probe came or went: what began before may have been seen by half. */
+static u64 changed_ns;
 
 /* === Handling a hit === */
 
@@ -106,6 +112,7 @@ static void handle_entry(struct mmr_event *ev)
 	ev->tagged = ev->mm ? mmr_target_mm(ev->mm) : mmr_target_current();
 	if (ev->tagged) {
 		mmr_count_hit(id);
+		trace_probe_hit(probe->name, ev->mm, mmr_arg(ev, MMR_ADDR));
 		if (probe->has_window)
 			mmr_window_delay(id);
 	} else {
@@ -127,28 +134,10 @@ static int pre_handler(struct kprobe *kp, struct pt_regs *regs)
 }
 NOKPROBE_SYMBOL(pre_handler);
 
-/*
- * A kretprobe puts its trampoline where the return address was, and the kernel
- * calls the handlers at an address from the newest to the oldest
- * (add_new_kprobe(), 5.10 to 7.2): a plant, which is older, would find it there.
- */
-static DEFINE_PER_CPU(struct { struct pt_regs *regs; unsigned long address; }, returns);
-
-unsigned long mmr_return_address(struct pt_regs *regs)
-{
-	if (this_cpu_read(returns.regs) != regs)
-		return mmr_regs_return_address(regs);
-	this_cpu_write(returns.regs, NULL);
-	return this_cpu_read(returns.address);
-}
-NOKPROBE_SYMBOL(mmr_return_address);
-
 static int pre_handler_return(struct kprobe *kp, struct pt_regs *regs)
 {
 	struct mmr_site *site = container_of(kp, struct mmr_site, rp.kp);
 
-	this_cpu_write(returns.address, mmr_regs_return_address(regs));
-	this_cpu_write(returns.regs, regs);
 	return site->take_return(kp, regs) ?: mmr_pass_stray_breakpoint(kp, regs);
 }
 NOKPROBE_SYMBOL(pre_handler_return);
@@ -359,6 +348,7 @@ static void arm_probe(struct mmr_probe *probe)
 
 	probe->nr_sites = mmr_sites_register(probe->symbols, probe->site,
 					     register_site, probe, &err);
+	WRITE_ONCE(changed_ns, ktime_get_mono_fast_ns());
 	if (probe->nr_sites) {
 		probe->state = MMR_ARMED;
 		strcpy(probe->reason, "-");
@@ -452,11 +442,7 @@ static bool match_symbols(const struct mmr_probe *probe, const void *arg)
 	return false;
 }
 
-/*
- * Runs @fn while no probe is on the functions of @sites: a probe that changes
- * registers must be the first at its address, or ftrace keeps the address in
- * the ops that ignore the change (law above).
- */
+/* Runs @fn while no probe is on the functions of @sites. */
 int mmr_probes_around(const struct mmr_site *sites, unsigned int nr,
 		      int (*fn)(void *arg), void *arg)
 {
@@ -517,6 +503,17 @@ unsigned long mmr_probe_missed(const struct mmr_probe *probe)
 			sum += site_missed(&probe->site[i]) - probe->site[i].missed_base;
 	return sum;
 }
+NOKPROBE_SYMBOL(mmr_probe_missed);
+
+/* Whether @id has seen every hit for long enough to judge by what it has not seen. */
+bool mmr_probe_is_sure(enum mmr_probe_id id)
+{
+	const struct mmr_probe *probe = &mmr_probes[id];
+
+	return READ_ONCE(probe->state) == MMR_ARMED && !mmr_probe_missed(probe) &&
+	       ktime_get_mono_fast_ns() - READ_ONCE(changed_ns) > NSEC_PER_SEC;
+}
+NOKPROBE_SYMBOL(mmr_probe_is_sure);
 
 void mmr_probes_reset(void)
 {

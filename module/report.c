@@ -15,6 +15,7 @@
 #include <linux/string.h>
 
 #include "mmrace.h"
+#include "trace.h"
 
 #define MAX_FINDINGS	64
 
@@ -32,15 +33,27 @@ struct finding {
 
 struct checker {
 	const char	*name;
+	const char	*theme;
 	const char	*law;
+	const char	*(*decides)(void);	/* NULL, or why it cannot */
+	void		(*forge)(void);
 	bool		enabled;
 };
 
+#define CHECKER(id_, name_, theme_, fn_, law_)	\
+	[MMR_CHECK_##id_] = {			\
+		.name = name_,			\
+		.theme = theme_,		\
+		.law = law_,			\
+		.decides = mmr_decides_##fn_,	\
+		.forge = mmr_forge_##fn_,	\
+	},
+
 static struct checker checkers[] = {
-#define CHECKER(id_, name_, law_) [MMR_CHECK_##id_] = { .name = name_, .law = law_ },
 #include "checkers.def"
-#undef CHECKER
 };
+
+#undef CHECKER
 
 static DEFINE_RAW_SPINLOCK(findings_lock);	/* findings, nr_findings */
 static struct finding findings[MAX_FINDINGS];
@@ -89,6 +102,7 @@ void mmr_report(enum mmr_checker checker, struct mm_struct *mm,
 		finding->count = 1;
 	}
 	raw_spin_unlock_irqrestore(&findings_lock, flags);
+	trace_finding(checkers[checker].name, mm, addr);
 }
 NOKPROBE_SYMBOL(mmr_report);
 
@@ -144,9 +158,49 @@ void mmr_checkers_show(struct seq_file *m)
 	unsigned int i;
 
 	for (i = 0; i < MMR_NR_CHECKERS; i++)
-		seq_printf(m, "%s %s yes %s\n", checkers[i].name,
+		seq_printf(m, "%s %s %s %s\n", checkers[i].name,
 			   checkers[i].enabled ? "enabled" : "disabled",
-			   checkers[i].law);
+			   checkers[i].decides() ? "no" : "yes", checkers[i].law);
+}
+
+void mmr_checkers_show_themes(struct seq_file *m)
+{
+	unsigned int i;
+
+	for (i = 0; i < MMR_NR_CHECKERS; i++)
+		seq_printf(m, "checker %s %s\n", checkers[i].name, checkers[i].theme);
+}
+
+void mmr_checkers_show_caps(struct seq_file *m)
+{
+	unsigned int i;
+
+	for (i = 0; i < MMR_NR_CHECKERS; i++) {
+		const char *reason = checkers[i].decides();
+
+		seq_printf(m, "checker.%s %s%s\n", checkers[i].name,
+			   reason ? "cannot decide: " : "decides", reason ?: "");
+	}
+}
+
+/* Shows an enabled checker a breach that never was; only who allows plants may. */
+int mmr_checkers_forge(const char *name)
+{
+	unsigned int i;
+
+	if (!mmr_plants_allowed())
+		return -EPERM;
+	for (i = 0; i < MMR_NR_CHECKERS; i++) {
+		if (strcmp(name, checkers[i].name))
+			continue;
+		if (!READ_ONCE(checkers[i].enabled))
+			return -EINVAL;
+		if (checkers[i].decides())
+			return -EOPNOTSUPP;
+		checkers[i].forge();
+		return 0;
+	}
+	return -EINVAL;
 }
 
 int mmr_checkers_switch(const char *what, bool on)

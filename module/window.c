@@ -18,6 +18,7 @@
 #include <linux/ktime.h>
 
 #include "mmrace.h"
+#include "trace.h"
 
 #define IRQS_OFF_MAX_NS	100000U
 
@@ -115,6 +116,7 @@ void mmr_window_delay(enum mmr_probe_id id)
 	cw->spent.ns += now - start;
 	mine->delays++;
 	mine->delayed_ns += now - start;
+	trace_window_delay(mmr_probes[id].name, now - start);
 out:
 	put_cpu_ptr(cpu_windows);
 }

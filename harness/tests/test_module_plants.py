@@ -11,6 +11,8 @@ pytestmark = pytest.mark.guest
 
 # Nothing in the guest does these, or only by chance.
 SELDOM = {"skip.table.sync", "thp.wrong-address", "skip.hash.batch", "skip.tlb.batch"}
+# 5.10: mprotect() has no gather, and move_ptes() is a function of another name.
+SELDOM_BY_KERNEL = {"debian:bullseye": {"skip.tlb.protect", "skip.tlb.move"}}
 
 
 @pytest.mark.parametrize("kernel,arch", GUESTS)
@@ -26,6 +28,6 @@ def test_every_plant_acts(kernel: str, arch: str, tmp_path: Path) -> None:
         for name, row in rows.items():
             print(name, row["state"], row["symbol"], row["hits"], row["reason"])
         idle = {name for name, row in rows.items() if row["state"] == "off" and row["hits"] == "0"}
-        assert idle <= SELDOM
+        assert idle <= SELDOM | SELDOM_BY_KERNEL.get(kernel, set())
         assert machine.splats() == []
         assert {row["state"] for row in rows.values()} <= {"off", "absent"}

@@ -2,48 +2,123 @@
 /*
  * The order in which a gather must work (include/asm-generic/tlb.h):
  *
- *  1) unhook the page
+ *  1) unhook the page, or the page table
  *  2) invalidate its translations
  *  3) free it
  *
- * 2) before 3), or a CPU reads and writes a page that has a new owner:
- * "free-after-flush". And for a pte found dirty, 2) before the mapping leaves
- * the rmap, or writeback misses what is written through the stale translation:
- * "rmap-after-flush". v6.2, 5df397dec7c4 keeps the second, 5.10 and 6.1 break
- * it; s390 invalidates while it unhooks.
+ * 2) before 3), or a CPU reads and writes a page that has a new owner, or walks a
+ * page table that is none any more: "free-after-flush", "table-after-flush". And
+ * for a pte found dirty, 2) before the mapping leaves the rmap, or writeback
+ * misses what is written through the stale translation: "rmap-after-flush".
+ * v6.2, 5df397dec7c4 keeps that one, 5.10 and 6.1 break it; s390 invalidates
+ * while it unhooks.
+ *
+ * For an mm that goes away as a whole 2) is the one flush of its end, which an
+ * early flush (2012, s390 and others) does not replace.
  *
  * A flush that was missed looks like a breach, so nothing is judged once the
  * flush's probe has lost a hit.
- *
- * The breaches are forged by the plants early.rmap (the second law) and
- * skip.tlb.zap (the first).
  */
+#include "compat/lazy.h"
+#include "compat/tlb.h"
 #include "mmrace.h"
 
-static bool flush_is_seen(void)
+static const char *flush_is_unseen(void)
 {
-	const struct mmr_probe *flush = &mmr_probes[MMR_PROBE_TLB_FLUSH];
-
-	return READ_ONCE(flush->state) == MMR_ARMED && !mmr_probe_missed(flush);
+	if (READ_ONCE(mmr_probes[MMR_PROBE_TLB_FLUSH].state) != MMR_ARMED)
+		return "tlb.flush is not armed";
+	if (mmr_probe_missed(&mmr_probes[MMR_PROBE_TLB_FLUSH]))
+		return "tlb.flush has missed hits";
+	return NULL;
 }
-NOKPROBE_SYMBOL(flush_is_seen);
+NOKPROBE_SYMBOL(flush_is_unseen);
+
+static void forge_gather(struct mmr_gather *gather)
+{
+	*gather = (struct mmr_gather) { .mm = current->mm };
+}
+
+/* === rmap-after-flush === */
+
+const char *mmr_decides_rmap_after_flush(void)
+{
+	if (IS_ENABLED(CONFIG_S390))
+		return "s390 flushes when it changes the pte";
+	return flush_is_unseen();
+}
+NOKPROBE_SYMBOL(mmr_decides_rmap_after_flush);
 
 void mmr_check_rmap_after_flush(const struct mmr_gather *gather,
 				unsigned long folio, unsigned int states)
 {
-	if (!(states & MMR_PENDING_DIRTY) || IS_ENABLED(CONFIG_S390) ||
-	    !flush_is_seen())
+	if (!(states & MMR_PENDING_DIRTY) || mmr_decides_rmap_after_flush())
 		return;
 	mmr_report(MMR_CHECK_RMAP_AFTER_FLUSH, gather->mm, folio,
 		   "rmap removed while the gather has not flushed");
 }
 NOKPROBE_SYMBOL(mmr_check_rmap_after_flush);
 
+void mmr_forge_rmap_after_flush(void)
+{
+	struct mmr_gather gather;
+
+	forge_gather(&gather);
+	mmr_check_rmap_after_flush(&gather, PAGE_SIZE, MMR_PENDING_DIRTY);
+}
+
+/* === free-after-flush === */
+
+const char *mmr_decides_free_after_flush(void)
+{
+	if (IS_ENABLED(CONFIG_MMU_GATHER_NO_GATHER))
+		return "this architecture gathers no pages";
+	return flush_is_unseen();
+}
+NOKPROBE_SYMBOL(mmr_decides_free_after_flush);
+
 void mmr_check_free_after_flush(const struct mmr_gather *gather)
 {
-	if (!gather->unflushed || !flush_is_seen())
+	if (!gather->unflushed || mmr_decides_free_after_flush())
 		return;
 	mmr_report(MMR_CHECK_FREE_AFTER_FLUSH, gather->mm, gather->unflushed,
 		   "pages freed while the gather has not flushed");
 }
 NOKPROBE_SYMBOL(mmr_check_free_after_flush);
+
+void mmr_forge_free_after_flush(void)
+{
+	struct mmr_gather gather;
+
+	forge_gather(&gather);
+	gather.unflushed = PAGE_SIZE;
+	mmr_check_free_after_flush(&gather);
+}
+
+/* === table-after-flush === */
+
+const char *mmr_decides_table_after_flush(void)
+{
+	if (READ_ONCE(mmr_probes[MMR_PROBE_TABLE_QUEUE].state) != MMR_ARMED)
+		return "table.queue is not armed";
+	return flush_is_unseen();
+}
+NOKPROBE_SYMBOL(mmr_decides_table_after_flush);
+
+/* At the return of tlb_flush_mmu(), which has handed all tables to be freed. */
+void mmr_check_table_after_flush(const struct mmr_gather *gather, bool flush_is_due)
+{
+	if (!gather->table || !flush_is_due || mmr_decides_table_after_flush())
+		return;
+	mmr_report(MMR_CHECK_TABLE_AFTER_FLUSH, gather->mm, gather->table,
+		   "page tables freed while the gather has not flushed");
+}
+NOKPROBE_SYMBOL(mmr_check_table_after_flush);
+
+void mmr_forge_table_after_flush(void)
+{
+	struct mmr_gather gather;
+
+	forge_gather(&gather);
+	gather.table = PAGE_SIZE;
+	mmr_check_table_after_flush(&gather, true);
+}

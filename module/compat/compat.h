@@ -74,17 +74,16 @@ static __always_inline unsigned long mmr_regs_return_address(struct pt_regs *reg
  *
  * A breakpoint is recognised by interrupts that only the exception turned off.
  */
-static __always_inline bool mmr_pass_stray_breakpoint(struct kprobe *kp,
-						      struct pt_regs *regs)
+static inline int mmr_pass_stray_breakpoint(struct kprobe *kp, struct pt_regs *regs)
 {
 #ifdef CONFIG_X86_64
 	if (!kprobe_ftrace(kp) || !irqs_disabled() ||
 	    !(regs->flags & X86_EFLAGS_IF))
-		return false;
+		return 0;
 	regs->ip = (unsigned long)kp->addr + MCOUNT_INSN_SIZE;
-	return true;
+	return 1;
 #else
-	return false;
+	return 0;
 #endif
 }
 

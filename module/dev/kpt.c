@@ -62,8 +62,10 @@ static int see_pte(pte_t *ptep, unsigned long addr, void *arg)
 	if (!pte_present(pte) ||
 	    pte_pfn(pte) != page_to_pfn(walk->page[(addr - walk->start) >> PAGE_SHIFT]))
 		walk->kpt->bad++;
-	if (mmr_lazy_needs_cpu() && preemptible())
+	if (mmr_lazy_needs_cpu() && preemptible()) {
 		walk->kpt->bad++;
+		mmr_check_lazy_preemptible(addr, true);
+	}
 	return 0;
 }
 

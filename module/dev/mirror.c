@@ -160,8 +160,7 @@ static int try_access(struct mmr_mirror *mirror, u64 addr, void *buf, size_t len
 	} else if (!page_count(page)) {
 		mirror->stat.stale++;
 		err = -ESTALE;
-		mmr_report(MMR_CHECK_MIRROR_STALE, mirror->mm, addr,
-			   "the page of a translation had been freed");
+		mmr_check_mirror_page(mirror->mm, addr, 0);
 	} else {
 		copy(page_address(page) + offset_in_page(addr), buf, len, write);
 		if (write)

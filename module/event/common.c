@@ -7,9 +7,3 @@ void mmr_on_count_only(struct mmr_event *ev)
 {
 }
 NOKPROBE_SYMBOL(mmr_on_count_only);
-
-void mmr_on_mm_free(struct mmr_event *ev)
-{
-	mmr_target_forget_mm(ev->mm);
-}
-NOKPROBE_SYMBOL(mmr_on_mm_free);

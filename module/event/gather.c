@@ -5,6 +5,8 @@
  */
 #include <linux/ktime.h>
 
+#include "compat/lazy.h"
+#include "compat/tlb.h"
 #include "mmrace.h"
 
 void mmr_on_gather_begin(struct mmr_event *ev)
@@ -41,12 +43,34 @@ void mmr_on_gather_free(struct mmr_event *ev)
 }
 NOKPROBE_SYMBOL(mmr_on_gather_free);
 
+void mmr_on_table_queue(struct mmr_event *ev)
+{
+	struct mmr_gather *gather;
+
+	if (!ev->tagged)
+		return;
+	gather = mmr_gather_of_current();
+	if (gather)
+		gather->table = mmr_arg(ev, MMR_TABLE);
+}
+NOKPROBE_SYMBOL(mmr_on_table_queue);
+
+/* tlb_flush_mmu() has returned, or tlb_finish_mmu(), into which it may be inlined. */
+static void flushed(struct mmr_gather *gather)
+{
+	const struct mmu_gather *tlb = (struct mmu_gather *)gather->tlb;
+
+	mmr_check_table_after_flush(gather, mmr_flush_is_due(tlb));
+	mmr_gather_flushed(gather);
+}
+NOKPROBE_SYMBOL(flushed);
+
 void mmr_on_gather_flush_end(struct mmr_site *site, struct mmr_call *call)
 {
 	struct mmr_gather *gather = mmr_gather_of_current();
 
 	if (gather)
-		mmr_gather_flushed(gather);
+		flushed(gather);
 }
 NOKPROBE_SYMBOL(mmr_on_gather_flush_end);
 
@@ -56,6 +80,7 @@ void mmr_on_gather_finish_end(struct mmr_site *site, struct mmr_call *call)
 
 	if (!gather)
 		return;
+	flushed(gather);
 	mmr_hist_add(MMR_HIST_GATHER, ktime_get_mono_fast_ns() - gather->begin_ns);
 	mmr_gather_close(gather);
 }

@@ -42,10 +42,6 @@ void mmr_on_tlb_flush_end(struct mmr_site *site, struct mmr_call *call)
 	gather = mmr_gather_of_current();
 	if (!gather || (call->mm && call->mm != gather->mm))
 		return;
-	if (gather->skipped) {
-		gather->skipped = false;
-		return;
-	}
 	if (gather->rmap_ns)
 		mmr_hist_add(MMR_HIST_RMAP_TO_FLUSH, now - gather->rmap_ns);
 	mmr_gather_flushed(gather);

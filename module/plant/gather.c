@@ -22,7 +22,6 @@ bool mmr_plant_skip_tlb_protect(struct mmr_event *ev)
 	if (!gather->mprotect || (ev->mm && ev->mm != gather->mm))
 		return false;
 	gather->mprotect = false;
-	gather->skipped = true;
 	return true;
 }
 NOKPROBE_SYMBOL(mmr_plant_skip_tlb_protect);
@@ -44,7 +43,6 @@ bool mmr_plant_early_fullmm(struct mmr_event *ev)
 			mmr_plant_hit(ev);
 		return false;
 	}
-	gather->skipped = true;
 	return true;
 }
 NOKPROBE_SYMBOL(mmr_plant_early_fullmm);

@@ -45,7 +45,6 @@ bool mmr_plant_skip_tlb_zap(struct mmr_event *ev)
 		return false;
 	if (mmr_has_arg(ev->site, MMR_BATCH))
 		mmr_empty_batch(mmr_arg(ev, MMR_BATCH));
-	gather->skipped = true;
 	gather->dirty = false;
 	return true;
 }
@@ -95,7 +94,6 @@ bool mmr_plant_early_rmap(struct mmr_event *ev)
 		.cleared_puds = tlb->cleared_puds,
 		.cleared_p4ds = tlb->cleared_p4ds,
 	};
-	gather->skipped = true;
 	return true;
 }
 NOKPROBE_SYMBOL(mmr_plant_early_rmap);
