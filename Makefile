@@ -3,17 +3,19 @@
 
 ARCH ?= $(shell uname -m)
 KDIR ?= /lib/modules/$(shell uname -r)/build
+SCENARIO ?= slim
 PYTHON := /usr/bin/python3
 export PYTHONPATH := $(CURDIR)/harness
 export PYTHONDONTWRITEBYTECODE := 1
 
-.PHONY: help run test test-unit check module stress clean
+.PHONY: help run test test-unit check module kernel stress clean
 
 help:
 	@echo "make run      find a real lost write on Debian's 6.1, and none on 6.12 (as root, in QEMU)"
 	@echo "make test     this project's own tests, with a smoke test in a real guest"
 	@echo "make check    every static check; a missing tool is a failure"
 	@echo "make module   mmrace.ko for the running kernel (KDIR=$(KDIR))"
+	@echo "make kernel   kernels from the sources of bookworm, trixie and sid, in the cache (SCENARIO=slim)"
 	@echo "make stress   the races for ARCH=$(ARCH)"
 	@echo "make clean    remove build/ (the cache stays: ~/.cache/mmrace)"
 	@echo "make emulator build one of configs/emulators.toml (NAME=s390x-edat, an s390x with huge pages)"
@@ -44,6 +46,10 @@ module:
 	$(MAKE) -C $(KDIR) M=$(CURDIR)/build/module/src/module modules
 	@cp build/module/src/module/mmrace.ko build/module/mmrace.ko
 	@echo "built build/module/mmrace.ko"
+
+kernel:
+	@ci/install-packages run kernel
+	@./mmrace build --arch $(ARCH) $(foreach suite,bookworm trixie sid,--kernel source:$(suite)+$(SCENARIO))
 
 stress:
 	$(MAKE) -C stress O=$(CURDIR)/build/stress/$(ARCH)

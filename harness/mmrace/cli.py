@@ -18,6 +18,7 @@ COMMANDS = {
     "bisect": "mmrace.commands.bisect",
     "report": "mmrace.commands.report",
     "compare": "mmrace.commands.compare",
+    "mutants": "mmrace.commands.mutants",
     "doctor": "mmrace.commands.doctor",
 }
 

@@ -37,7 +37,8 @@ class Session:
     """Runs cells in order and stores their records."""
 
     def __init__(self, run: Run, progress: Progress, scratch: str | None = None,
-                 fresh_boots: bool = False) -> None:
+                 fresh_boots: bool = False, checkers: bool = False) -> None:
+        """With `checkers`, every law of the module's is judged while a race runs."""
         self.run = run
         self.progress = progress
         self._unclean: set[str] = set()
@@ -46,6 +47,7 @@ class Session:
         self._stop = threading.Event()
         self._scratch = scratch
         self._fresh_boots = fresh_boots
+        self._checkers = checkers
 
     def cells(self, cells: Sequence[Cell], at_once: int = 1,
               replaces: Mapping[str, Sequence[str]] | None = None) -> Iterator[dict[str, Any]]:
@@ -153,6 +155,8 @@ class Session:
             seen.machine_fault = "; ".join(boot.boot_failures)
         if boot.module_error is None:
             boot.module.write("reset", "1")
+            if self._checkers:
+                boot.module.write("checkers", "enable all")
         argv = [binary, "--mode", cell.mode, "--duration", f"{cell.duration:g}", "--seed",
                 str(cell.seed), "--report-fd", "@REPORT"]
         scratch = self._scratch or boot.scratch

@@ -22,11 +22,12 @@ from mmrace.errors import InfraError, UsageError
 from mmrace.kernels import parse_id
 from mmrace.machines.base import MachineLost
 from mmrace.module_view import ModuleView
+from mmrace.mutants import mutants as all_mutants
 from mmrace.paths import runs_dir
 from mmrace.progress import Progress
 from mmrace.report.sqlite_index import Index
 
-HELP = "list races, kernels, machine variants, runs, and what the module has on a kernel"
+HELP = "list races, kernels, machine variants, mutants, runs, and what the module has on a kernel"
 EPILOG = """\
 examples:
   ./mmrace list races
@@ -106,6 +107,11 @@ def plants(args: argparse.Namespace) -> list[dict[str, Any]]:
         return module.table("plants")
 
 
+def mutants(_: argparse.Namespace) -> list[dict[str, Any]]:
+    """Every mutant."""
+    return [mutant.record() for mutant in all_mutants().values()]
+
+
 def runs(_: argparse.Namespace) -> list[dict[str, Any]]:
     """Every run below runs/, from the index."""
     if not runs_dir().is_dir():
@@ -118,7 +124,8 @@ def runs(_: argparse.Namespace) -> list[dict[str, Any]]:
 Lister = Callable[[argparse.Namespace], list[dict[str, Any]]]
 WHAT: dict[str, Lister] = {
     "races": races, "kernels": kernels, "machines": machines, "runs": runs,
-    "probes": probes, "windows": windows, "checkers": checkers, "plants": plants,
+    "mutants": mutants, "probes": probes, "windows": windows, "checkers": checkers,
+    "plants": plants,
 }
 
 

@@ -1,0 +1,140 @@
+# SPDX-License-Identifier: GPL-2.0
+"""./mmrace mutants: what the suite finds of bugs that were put back."""
+
+import argparse
+import json
+import os
+import sys
+from pathlib import Path
+from typing import Any
+
+from mmrace import build, config, mutants, mutants_view
+from mmrace.commands import common
+from mmrace.errors import UsageError
+from mmrace.kernels import parse_id
+from mmrace.mutants import Campaign, Mutant, Plan, Trial
+from mmrace.progress import Progress
+from mmrace.session import Session
+from mmrace.store import Run, write_durably
+
+ROWS = "mutants.ndjson"
+
+HELP = "build kernels with known bugs put back and see what finds them"
+EPILOG = """\
+Every mutant's races run natural, then widened, and first on the kernel without the patch. Each row
+is stored as it ends (mutants.ndjson of the run directory), so that --from can make one matrix of
+several runs.
+
+exit codes: 0 every mutant that could be judged was found and nothing on the unmutated kernel; 1 not
+so; 2 usage; 128 and up infrastructure; 130 interrupted.
+
+examples:
+  ./mmrace mutants
+  ./mmrace mutants mremap-late-flush --boots 3 --json
+  ./mmrace mutants --arch ppc64le --budget 1800
+  ./mmrace mutants --patch my.patch --tree linux --race stale-translation --json
+  ./mmrace mutants --from runs/20261121-080000 --doc docs/mutants.md
+"""
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Declare the command's options."""
+    parser.add_argument("names", nargs="*", metavar="NAME", help="mutants (default: all)")
+    parser.add_argument("--arch", action="append", default=[],
+                        help="architecture; may be given again (default: this machine's)")
+    parser.add_argument("--patch", type=Path, metavar="FILE", help="a bug of your own, as a patch")
+    parser.add_argument("--tree", metavar="PATH[@REV]", help="the kernel tree that --patch is for")
+    parser.add_argument("--scenario", default="slim", help="of --tree (default: %(default)s)")
+    parser.add_argument("--machine", default="default", metavar="VARIANT",
+                        help="machine variant for --tree (default: %(default)s)")
+    parser.add_argument("--race", action="append", default=[],
+                        help="race instead of the mutants' own; may be given again (--patch "
+                             "without it: all races)")
+    parser.add_argument("--mode", action="append", choices=mutants.MODES, default=[],
+                        help="may be given again (default: natural, then widened)")
+    parser.add_argument("--duration", type=common.positive(float), default=20.0,
+                        help="seconds of rounds a race and mode (default: %(default)s)")
+    parser.add_argument("--boots", type=common.positive(int), default=1,
+                        help="fresh boots of each kernel (default: %(default)s)")
+    parser.add_argument("--seed", type=int, default=None, help="the plan's seed (default: new)")
+    parser.add_argument("--budget", type=common.positive(float), default=None,
+                        help="seconds after which no further kernel is begun")
+    parser.add_argument("--from", dest="runs", nargs="+", type=Path, metavar="RUN",
+                        help="run nothing; take the rows of these run directories")
+    parser.add_argument("--doc", type=Path, metavar="FILE", help="write the matrix as a page")
+    parser.add_argument("--json", action="store_true", help="one JSON object a row on stdout")
+
+
+def _wanted(args: argparse.Namespace, arches: list[str]) -> list[Mutant]:
+    if args.patch is None and args.tree is None:
+        return mutants.find(args.names)
+    if args.patch is None or args.tree is None:
+        raise UsageError("--patch FILE and --tree PATH go together")
+    if args.names:
+        raise UsageError("--patch takes no names of mutants")
+    if not args.patch.is_file():
+        raise UsageError(f"no such patch: {args.patch}")
+    mutant = Mutant(name=args.patch.stem, source=f"tree:{args.tree}", patch=args.patch,
+                    arches=tuple(arches), scenario=args.scenario, machine=args.machine,
+                    trials=tuple(Trial(race) for race in build.race_names()))
+    for arch in arches:
+        parse_id(mutant.kernel, config.arch(arch))
+        config.variant(args.machine, arch)
+    return [mutant]
+
+
+def stored(runs: list[Path]) -> list[dict[str, Any]]:
+    """The rows of run directories, oldest first as they are named."""
+    rows = []
+    for run in runs:
+        path = run / ROWS
+        if not path.is_file():
+            raise UsageError(f"{run} has no {ROWS}: not a run of ./mmrace mutants")
+        rows += [json.loads(line) for line in path.read_text().splitlines()]
+    return rows
+
+
+def _run(args: argparse.Namespace, progress: Progress) -> tuple[list[dict[str, Any]], bool]:
+    arches = args.arch or [os.uname().machine]
+    wanted = _wanted(args, arches)
+    for race in args.race:
+        common.check_race(race)
+    plan = Plan(duration=args.duration, boots=args.boots,
+                seed=common.default_seed() if args.seed is None else args.seed,
+                modes=tuple(args.mode) or mutants.MODES, budget=args.budget,
+                trials=tuple(Trial(race) for race in args.race))
+    run = Run.create(["./mmrace", *sys.argv[1:]])
+    campaign = Campaign(Session(run, progress, checkers=True), plan, progress.say)
+    rows: list[dict[str, Any]] = []
+    try:
+        for arch in arches:
+            for row in campaign.run(wanted, arch):
+                rows.append(row)
+                write_durably(run.home / ROWS, "".join(json.dumps(one) + "\n" for one in rows))
+                if args.json:
+                    print(json.dumps(row), flush=True)
+    except KeyboardInterrupt:
+        return rows, False
+    finally:
+        progress.close()
+        progress.say(f"rows, records, logs: {run.home}")
+    return rows, True
+
+
+def main(args: argparse.Namespace) -> int:
+    """Run, or gather, and print the matrix."""
+    console = common.console_for(args.json)
+    complete = True
+    if args.runs:
+        rows = stored(args.runs)
+    else:
+        rows, complete = _run(args, Progress(console))
+    rows = mutants_view.merged(rows)
+    console.print(mutants_view.table(rows))
+    for line in mutants_view.score_lines(rows):
+        console.print(line, highlight=False, soft_wrap=True)
+    if args.doc:
+        args.doc.write_text(mutants_view.page(rows))
+    if not complete:
+        return common.EXIT_INTERRUPTED
+    return int(any(row["judged"] and row["found"] == (row["mutant"] is None) for row in rows))

@@ -1,0 +1,257 @@
+# SPDX-License-Identifier: GPL-2.0
+"""Mutants: kernels with one known bug put back, to measure what the suite finds.
+
+A mutant is a record configs/mutants/NAME.toml and a patch beside it, applied to the kernel sources
+of a Debian suite. Its races run natural and widened, in fresh boots, with all checkers on; so do
+they on the same kernel without the patch, which is the control: what is found there as well is no
+find. A mutant counts as found when anything that can see a failure has seen one.
+"""
+
+import statistics
+import time
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass, field
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+from mmrace import config, kconfig
+from mmrace.cell import Cell
+from mmrace.config import Record
+from mmrace.errors import UsageError
+from mmrace.kernels import DEFAULT_SCENARIO
+from mmrace.paths import CONFIGS, TREE
+from mmrace.session import Session
+from mmrace.verdict import Verdict
+
+MUTANTS = CONFIGS / "mutants"
+MODES = ("natural", "widened")
+SEERS = ("data", "checker", "splat")
+
+Options = tuple[tuple[str, str], ...]
+
+
+@dataclass(frozen=True)
+class Trial:
+    """A race and its options."""
+
+    race: str
+    options: Options = ()
+
+    @property
+    def name(self) -> str:
+        """How tables call it."""
+        return " ".join([self.race, *(f"{key}={value}" for key, value in self.options)])
+
+
+@dataclass(frozen=True)
+class Mutant:
+    """One bug put back, or with no patch the kernel as it is.
+
+    `source` is a kernel id without scenario; `seen_by` what should see the bug, `fix` the commit
+    that mended it where it was a bug of Linux.
+    """
+
+    name: str
+    source: str
+    patch: Path | None = None
+    description: str = ""
+    fix: str = ""
+    theme: str = ""
+    arches: tuple[str, ...] = ()
+    seen_by: tuple[str, ...] = ()
+    scenario: str = DEFAULT_SCENARIO
+    machine: str = "default"
+    trials: tuple[Trial, ...] = ()
+
+    @property
+    def kernel(self) -> str:
+        """The id of its kernel, as a replay line has it."""
+        plain = f"{self.source}+{self.scenario}"
+        if self.patch is None:
+            return plain
+        patch = (self.patch.relative_to(TREE) if self.patch.is_relative_to(TREE)
+                 and Path.cwd() == TREE else self.patch)
+        return f"{plain},{patch}"
+
+    def record(self) -> dict[str, Any]:
+        """What `list mutants` prints."""
+        return {"name": self.name, "description": self.description, "fix": self.fix or None,
+                "theme": self.theme, "arches": list(self.arches), "base": self.source,
+                "scenario": self.scenario, "machine": self.machine,
+                "seen_by": list(self.seen_by), "races": [trial.name for trial in self.trials],
+                "patch": str(self.patch)}
+
+
+def parse_options(pairs: Iterable[str]) -> Options:
+    """`KEY=VALUE` words as options of a race."""
+    return tuple((key, value) for key, _, value in (pair.partition("=") for pair in pairs))
+
+
+def _load(path: Path) -> Mutant:
+    record = config.load(path)
+    seen_by = tuple(record.texts("seen_by"))
+    if not seen_by or not set(seen_by) <= set(SEERS):
+        raise UsageError(f"{record.where}: 'seen_by' takes {', '.join(SEERS)}")
+    patch = path.with_suffix(".patch")
+    if not patch.exists():
+        raise UsageError(f"{record.where}: no {patch.name} beside it")
+    machine = record.text("machine", "default")
+    arches = tuple(record.texts("arches"))
+    for arch in arches:
+        config.variant(machine, arch)
+    trials = [Record(f"{record.where}: races {index + 1}", entry)
+              for index, entry in enumerate(record.data.get("races", []))]
+    return Mutant(
+        name=path.stem, source=f"source:{record.text('base')}", patch=patch,
+        description=record.text("description"), fix=record.text("fix", ""),
+        theme=record.text("theme"), arches=arches, seen_by=seen_by,
+        scenario=kconfig.check_scenario(record.text("scenario", DEFAULT_SCENARIO)),
+        machine=machine,
+        trials=tuple(Trial(trial.text("race"), parse_options(trial.texts("options", [])))
+                     for trial in trials))
+
+
+@cache
+def mutants() -> dict[str, Mutant]:
+    """Every mutant by name."""
+    return {path.stem: _load(path) for path in sorted(MUTANTS.glob("*.toml"))}
+
+
+def find(names: Sequence[str]) -> list[Mutant]:
+    """The mutants of those names; all of them without a name."""
+    known = mutants()
+    for name in names:
+        if name not in known:
+            raise UsageError(f"unknown mutant '{name}'; configs/mutants/ has: "
+                             f"{', '.join(known)}")
+    return [known[name] for name in names] if names else list(known.values())
+
+
+@dataclass
+class Score:
+    """What one race in one mode saw of one kernel; times in seconds, of the data oracle alone.
+
+    `noise` is who saw something on the unmutated kernel, too: that is no find.
+    """
+
+    trial: Trial
+    mode: str
+    noise: set[str] = field(default_factory=set)
+    boots: int = 0
+    hits: int = 0
+    seers: set[str] = field(default_factory=set)
+    first_s: list[float] = field(default_factory=list)
+    verdicts: list[str] = field(default_factory=list)
+    replay: str = ""
+
+    def add(self, record: dict[str, Any]) -> None:
+        """Count one cell's record."""
+        self.boots += 1
+        self.verdicts.append(record["verdict"])
+        seen = seers(record) - self.noise
+        if seen:
+            self.hits += 1
+            self.replay = record["replay"]
+        self.seers |= seen
+        if "data" in seen and record["time_to_first_failure_s"] is not None:
+            self.first_s.append(float(record["time_to_first_failure_s"]))
+
+    def as_record(self) -> dict[str, Any]:
+        """For JSON."""
+        return {"race": self.trial.race, "options": dict(self.trial.options), "mode": self.mode,
+                "boots": self.boots, "hits": self.hits, "found_by": sorted(self.seers),
+                "median_s": statistics.median(self.first_s) if self.first_s else None,
+                "verdicts": self.verdicts, "replay": self.replay}
+
+
+def seers(record: dict[str, Any]) -> set[str]:
+    """Who saw a failure in a cell."""
+    found = set()
+    if record["failures"]:
+        found.add("data")
+    if record["findings"]:
+        found.add("checker")
+    if record["splats"] or record["verdict"] in (Verdict.SPLAT, Verdict.PANIC, Verdict.HANG):
+        found.add("splat")
+    return found
+
+
+@dataclass(frozen=True)
+class Plan:
+    """How long and how often; durations in seconds."""
+
+    duration: float
+    boots: int
+    seed: int
+    modes: tuple[str, ...] = MODES
+    budget: float | None = None
+    trials: tuple[Trial, ...] = ()
+    """What to run instead of each mutant's own races."""
+
+
+class Campaign:
+    """Runs mutants and their controls on one architecture."""
+
+    def __init__(self, session: Session, plan: Plan, tell: Callable[[str], None]) -> None:
+        self._session = session
+        self._plan = plan
+        self._tell = tell
+        self._deadline = (None if plan.budget is None else time.monotonic() + plan.budget)
+        self._noise: dict[tuple[str, str, str, Trial], set[str]] = {}
+
+    def run(self, wanted: Sequence[Mutant], arch: str) -> Iterator[dict[str, Any]]:
+        """One row for each control and each mutant, as they end."""
+        chosen = [mutant for mutant in wanted if arch in mutant.arches]
+        for control in _controls(chosen, self._plan.trials):
+            yield self._row(control, arch)
+        for mutant in chosen:
+            yield self._row(mutant, arch)
+
+    def _row(self, mutant: Mutant, arch: str) -> dict[str, Any]:
+        trials = self._plan.trials or mutant.trials
+        places = {trial: (mutant.source, mutant.scenario, mutant.machine, trial)
+                  for trial in trials}
+        scores = {(trial, mode): Score(trial, mode, self._noise.get(places[trial], set()))
+                  for trial in trials for mode in self._plan.modes}
+        for boot in range(self._plan.boots):
+            if self._deadline is not None and time.monotonic() > self._deadline:
+                self._tell(f"{mutant.name} {arch}: the time budget is spent")
+                break
+            cells = [Cell(kernel=mutant.kernel, arch=arch, race=trial.race, mode=mode,
+                          duration=self._plan.duration, seed=self._plan.seed + boot,
+                          variant=mutant.machine, options=trial.options)
+                     for trial, mode in scores]
+            for key, record in zip(scores, self._session.cells(cells), strict=True):
+                scores[key].add(record)
+        if mutant.patch is None:
+            for (trial, _), score in scores.items():
+                self._noise.setdefault(places[trial], set()).update(score.seers)
+        return _summary(mutant, arch, list(scores.values()))
+
+
+def _controls(chosen: Sequence[Mutant], trials: tuple[Trial, ...]) -> list[Mutant]:
+    """For each kernel and machine that is mutated the kernel as it is, with all races of those."""
+    wanted: dict[tuple[str, str, str], dict[Trial, None]] = {}
+    for mutant in chosen:
+        wanted.setdefault((mutant.source, mutant.scenario, mutant.machine), {}).update(
+            dict.fromkeys(trials or mutant.trials))
+    return [Mutant(name="unmutated", source=source, scenario=scenario, machine=machine,
+                   trials=tuple(races))
+            for (source, scenario, machine), races in wanted.items()]
+
+
+def _summary(mutant: Mutant, arch: str, scores: list[Score]) -> dict[str, Any]:
+    """A row of the detection matrix."""
+    found_by = sorted(set().union(*(score.seers for score in scores))) if scores else []
+    times = [second for score in scores for second in score.first_s]
+    ran = [verdict for score in scores for verdict in score.verdicts]
+    return {
+        "mutant": None if mutant.patch is None else mutant.name, "arch": arch,
+        "kernel": mutant.kernel, "scenario": mutant.scenario, "machine": mutant.machine,
+        "theme": mutant.theme or None, "fix": mutant.fix or None,
+        "description": mutant.description, "expected_by": list(mutant.seen_by),
+        "found": bool(found_by), "found_by": found_by,
+        "median_s": statistics.median(times) if times else None,
+        "judged": sum(verdict not in ("SKIP", "ERROR", "INFRA") for verdict in ran),
+        "cells": len(ran), "races": [score.as_record() for score in scores]}

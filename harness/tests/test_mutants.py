@@ -1,0 +1,91 @@
+# SPDX-License-Identifier: GPL-2.0
+"""Mutants: the records are sound, and a find is one only against the unmutated kernel."""
+
+import json
+import subprocess
+from collections.abc import Iterable, Iterator
+from typing import Any, cast
+
+import pytest
+
+from mmrace import build, config, mutants, mutants_view
+from mmrace.cell import Cell
+from mmrace.kernels import parse_id
+from mmrace.mutants import Campaign, Mutant, Plan, Trial, seers
+from mmrace.session import Session
+
+PLAN = Plan(duration=5.0, boots=2, seed=1)
+
+
+class CannedSession:
+    """Gives each cell the verdict that its kernel, race and mode are listed with."""
+
+    def __init__(self, failing: set[tuple[bool, str, str]]) -> None:
+        self.failing = failing
+        self.seen: list[Cell] = []
+
+    def cells(self, cells: Iterable[Cell]) -> Iterator[dict[str, Any]]:
+        """A record of the shape that a session yields."""
+        for cell in cells:
+            self.seen.append(cell)
+            fails = ("," in cell.kernel, cell.race, cell.mode) in self.failing
+            yield {"verdict": "RACE" if fails else "INCONCLUSIVE", "failures": int(fails),
+                   "findings": [], "splats": [], "replay": cell.replay(),
+                   "time_to_first_failure_s": 0.5 if fails else None}
+
+
+def rows_of(failing: set[tuple[bool, str, str]]) -> list[dict[str, Any]]:
+    """The rows of one mutant with two races, and of its control."""
+    base = next(iter(mutants.mutants().values()))
+    mutant = Mutant(name="m", source="source:trixie", patch=base.patch, arches=("x86_64",),
+                    trials=(Trial("lost-write"), Trial("one-memory")))
+    session = cast(Session, CannedSession(failing))
+    return list(Campaign(session, PLAN, print).run([mutant], "x86_64"))
+
+
+def test_a_failure_of_the_mutant_alone_is_a_find() -> None:
+    control, row = rows_of({(True, "lost-write", "widened")})
+    assert control["mutant"] is None and not control["found"] and control["cells"] == 8
+    assert row["found"] and row["found_by"] == ["data"] and row["median_s"] == 0.5
+    hits = {(score["race"], score["mode"]): score["hits"] for score in row["races"]}
+    assert hits == {("lost-write", "natural"): 0, ("lost-write", "widened"): 2,
+                    ("one-memory", "natural"): 0, ("one-memory", "widened"): 0}
+
+
+def test_what_fails_without_the_patch_too_is_no_find_but_a_false_alarm() -> None:
+    control, row = rows_of({(False, "lost-write", "natural"), (True, "lost-write", "widened")})
+    assert control["found"] and mutants_view.verdict(control) == "FALSE ALARM"
+    assert not row["found"] and row["median_s"] is None
+    assert mutants_view.verdict(row) == "not found"
+
+
+def test_every_kind_of_evidence_counts() -> None:
+    clean: dict[str, Any] = {"verdict": "PASS", "failures": 0, "findings": [], "splats": []}
+    assert seers(clean) == set()
+    assert seers({**clean, "failures": 1, "findings": [{}]}) == {"data", "checker"}
+    assert seers({**clean, "verdict": "HANG"}) == {"splat"}
+    assert seers({**clean, "splats": [{}]}) == {"splat"}
+
+
+def test_a_later_run_of_a_mutant_counts_and_the_page_says_what_was_found() -> None:
+    old = rows_of(set())
+    new = rows_of({(True, "lost-write", "natural")})
+    page = mutants_view.page(mutants_view.merged([*old, *new]))
+    assert "x86_64: 1 of 1 mutants found" in page
+    assert "false alarms on unmutated kernels: 0" in page
+    assert page.count("| m |") == 1
+
+
+@pytest.mark.parametrize("mutant", mutants.mutants().values(), ids=list(mutants.mutants()))
+def test_a_record_names_races_and_options_that_there_are(mutant: Mutant) -> None:
+    for arch in mutant.arches:
+        parse_id(mutant.kernel, config.arch(arch))
+    assert mutant.trials, "a mutant that no race is run on cannot be found"
+    for trial in mutant.trials:
+        binary = build.races(config.arch("x86_64")) / trial.race
+        described = json.loads(subprocess.run([binary, "--describe"], check=True,
+                                              stdout=subprocess.PIPE).stdout)
+        known = {option["name"]: option["values"] for option in described["options"]}
+        for key, value in trial.options:
+            assert key in known
+            assert not known[key] or value in known[key]
