@@ -9,14 +9,17 @@
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/ioctl.h>
 #include <sys/mman.h>
 #include <sys/prctl.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "../../include/mmrace_abi.h"
 #include "changes.h"
 #include "core.h"
+#include "device.h"
 #include "swap.h"
 #include "words.h"
 
@@ -156,6 +159,65 @@ const struct change change_swapoff = {
 	.name = "swapoff",
 	.setup = swapoff_setup,
 	.make = swapoff_cycle,
+};
+
+static bool swapcycle(const struct region *r, struct rng *rng)
+{
+	pageout(r, rng);
+	return swap_cycle();
+}
+
+/* The same for those who want nothing else. */
+const struct change change_swapcycle = {
+	.name = "swapcycle",
+	.setup = swapoff_setup,
+	.make = swapcycle,
+};
+
+/* --- the kernel's own page tables, by the module's device ------------------- */
+
+#define KPT_PAGES	64
+#define KPT_ROUNDS	4
+
+static int kpt_device = -1;
+
+static const char *kernel_setup(const struct region *r)
+{
+	const char *missing;
+
+	(void)r;
+	kpt_device = device_open(MMRACE_HAS_KPT, &missing);
+	return kpt_device < 0 ? missing : NULL;
+}
+
+static bool kernel(const struct region *r, struct rng *rng)
+{
+	struct mmrace_kpt kpt = {
+		.op = rng_below(rng, 2) ? MMRACE_KPT_REMAP : MMRACE_KPT_APPLY,
+		.nr_pages = rng_log(rng, KPT_PAGES),
+		.rounds = KPT_ROUNDS,
+	};
+
+	(void)r;
+	if (ioctl(kpt_device, MMRACE_IOC_KPT, &kpt)) {
+		if (errno == EOPNOTSUPP || errno == ENOMEM)
+			return false;
+		race_error("MMRACE_IOC_KPT: %s", strerror(errno));
+	}
+	if (kpt.bad)
+		race_fail("%s of a vmalloc area of %u pages: %llu %s",
+			  kpt.op == MMRACE_KPT_REMAP ? "vmap()" :
+			  "apply_to_page_range()", kpt.nr_pages,
+			  (unsigned long long)kpt.bad,
+			  kpt.op == MMRACE_KPT_REMAP ? "wrong words" :
+			  "breaches of a lazy-MMU section's law");
+	return true;
+}
+
+const struct change change_kernel = {
+	.name = "kernel",
+	.setup = kernel_setup,
+	.make = kernel,
 };
 
 /* --- fork: the child's copy is of one moment, and its own ------------------- */

@@ -29,6 +29,7 @@ struct change {
 
 extern const struct change change_split, change_collapse, change_pageout,
 			   change_swapoff, change_fork, change_ksm,
-			   change_migrate, change_softdirty, change_cold;
+			   change_migrate, change_softdirty, change_cold,
+			   change_swapcycle, change_kernel;
 
 #endif /* STRESS_CHANGES_H */

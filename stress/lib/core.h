@@ -85,9 +85,6 @@ bool rounds_is_main(void);
 void module_begin(void);
 bool module_present(void);
 
-/* needs.c: NULL when the need is met, else why not (static memory). */
-const char *need_missing(const char *need);
-
 /* file.c: why dir cannot serve, NULL when it can. */
 const char *dir_missing(const char *dir);
 

@@ -52,6 +52,8 @@ void crowd_setup(const struct crowd *c, struct region r)
 		if (!asked("way", c->ways[i]->name))
 			continue;
 		missing = c->ways[i]->setup ? c->ways[i]->setup() : NULL;
+		if (!missing && c->ways[i]->range)
+			c->ways[i]->range(r.mem, r.pages * race_page_size());
 		take(&ways, "way", i, c->ways[i]->name, missing);
 	}
 	for (unsigned int i = 0; c->changes[i]; i++) {

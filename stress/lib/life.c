@@ -100,7 +100,7 @@ static void check_needs(void)
 	const char *missing;
 
 	for (int i = 0; race.needs && race.needs[i]; i++) {
-		missing = need_missing(race.needs[i]);
+		missing = race_need_missing(race.needs[i]);
 		if (missing)
 			race_skip("%s", missing);
 	}

@@ -35,18 +35,28 @@ static void open_windows(void)
 	}
 }
 
+/* Plants the first of the race's controls that this kernel takes. */
 static void plant_control(void)
 {
-	char text[128];
+	char names[128], text[160], *name, *rest;
+	int error = 0;
 
 	if (!race.control)
 		race_skip("this race declares no control");
-	snprintf(text, sizeof(text), "%s on", race.control);
-	if (race_write_file(FILE_OF("plants"), text))
-		race_skip("plant %s cannot be set: %s", race.control,
-			  strerror(errno));
-	snprintf(text, sizeof(text), "%s off", race.control);
-	race_undo_write(FILE_OF("plants"), text);
+	snprintf(names, sizeof(names), "%s", race.control);
+	for (name = strtok_r(names, "|", &rest); name;
+	     name = strtok_r(NULL, "|", &rest)) {
+		snprintf(text, sizeof(text), "%s on", name);
+		if (race_write_file(FILE_OF("plants"), text)) {
+			error = errno;
+			continue;
+		}
+		race_note("planted: %s", name);
+		snprintf(text, sizeof(text), "%s off", name);
+		race_undo_write(FILE_OF("plants"), text);
+		return;
+	}
+	race_skip("plant %s cannot be set: %s", race.control, strerror(error));
 }
 
 void module_begin(void)

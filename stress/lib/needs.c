@@ -53,7 +53,7 @@ static const struct {
 	{ "ksm", ksm_missing },
 };
 
-const char *need_missing(const char *need)
+const char *race_need_missing(const char *need)
 {
 	if (!strncmp(need, "cpus>=", 6)) {
 		unsigned long wanted = strtoul(need + 6, NULL, 10);

@@ -65,7 +65,8 @@ struct race {
 	const char *name, *theme, *summary;
 	const char *const *needs;		/* NULL ends */
 	const struct race_window *windows;	/* a nameless one ends */
-	const char *control;			/* plant, or NULL */
+	/* Plants, joined by '|': the first that this kernel takes; or NULL. */
+	const char *control;
 	struct {
 		const char *counter;
 		unsigned long min;
@@ -85,6 +86,9 @@ struct race {
 
 /* Each race file defines this one object. */
 extern const struct race race;
+
+/* Why a thing that a race's needs can name is not to be had here; NULL: it is. */
+const char *race_need_missing(const char *need);
 
 /* --- the command line ---------------------------------------------------- */
 

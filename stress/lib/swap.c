@@ -53,7 +53,7 @@ static const char *on(const char *path)
 
 static const char *file_on(size_t slots)
 {
-	const char *missing = need_missing("dir");
+	const char *missing = race_need_missing("dir");
 	char path[256];
 	int fd;
 

@@ -78,7 +78,7 @@ static uint64_t *bounce;
 
 static const char *direct_setup(void)
 {
-	const char *missing = need_missing("dir");
+	const char *missing = race_need_missing("dir");
 	char path[256];
 
 	if (missing)

@@ -8,6 +8,7 @@
 #define STRESS_WAYS_H
 
 #include <stdbool.h>
+#include <stddef.h>
 #include <stdint.h>
 
 struct way {
@@ -18,11 +19,15 @@ struct way {
 	 */
 	bool not_with_fork;
 	const char *(*setup)(void);	/* main, once; why it cannot be had, or NULL */
+	/* main, after setup: the only memory that is asked for, whole pages. */
+	void (*range)(char *mem, size_t len);
 	uint64_t (*get)(volatile uint64_t *p);
 	void (*set)(volatile uint64_t *p, uint64_t value);	/* NULL: only looks */
+	/* Stores first, first + 1 and so on, n of them; returns the last one stored. */
+	uint64_t (*burst)(volatile uint64_t *p, uint64_t first, uint64_t n);
 };
 
 extern const struct way way_cpu, way_process_vm, way_direct, way_vmsplice,
-			way_uring;
+			way_uring, way_pin, way_mirror, way_kvm;
 
 #endif /* STRESS_WAYS_H */

@@ -7,6 +7,7 @@
 
 #define STRIDE		512	/* a sector: direct I/O reads and writes no less */
 #define STORES_MAX	64	/* in a row to one page, before the next one */
+#define BURST		16	/* as many in a row, where they cost one call */
 #define REST_NS		20000000	/* at most, of pages that are alike */
 
 /* One owner's view; but for what it publishes it is his alone while a round runs. */
@@ -95,6 +96,19 @@ static void look_at_other(unsigned int self, unsigned int other, size_t page,
 		      most, found);
 }
 
+static void store_burst(unsigned int self, size_t page, uint64_t n,
+			const struct way *way)
+{
+	struct owner *me = &owners[self];
+	uint64_t last = words_published(self, page);
+
+	/* Others may see any of them before they are told of. */
+	if (last + n > me->highest)
+		me->highest = last + n;
+	last = way->burst(words_at(self, page), last + 1, n);
+	atomic_store(&me->stored[page], last);
+}
+
 void words_run(unsigned int self, const struct way *way)
 {
 	struct rng *rng = race_rng();
@@ -103,6 +117,8 @@ void words_run(unsigned int self, const struct way *way)
 		size_t page = rng_below(rng, npages);
 		uint64_t stores = rng_log(rng, STORES_MAX);
 
+		if (way->burst)
+			store_burst(self, page, stores * BURST, way);
 		while (stores-- && !race_over()) {
 			uint64_t last = words_published(self, page);
 

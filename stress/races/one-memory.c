@@ -32,7 +32,7 @@
 #include "race.h"
 
 static const char *const way_names[] = {
-	"process_vm", "direct", "vmsplice", "uring", "all", NULL
+	"process_vm", "direct", "vmsplice", "uring", "pin", "all", NULL
 };
 
 static const char *const change_names[] = {
@@ -42,7 +42,8 @@ static const char *const change_names[] = {
 
 static const struct crowd crowd = {
 	.ways = (const struct way *const[]){
-		&way_process_vm, &way_direct, &way_vmsplice, &way_uring, NULL
+		&way_process_vm, &way_direct, &way_vmsplice, &way_uring,
+		&way_pin, NULL
 	},
 	.changes = (const struct change *const[]){
 		&change_fork, &change_ksm, &change_migrate, &change_softdirty,
@@ -79,7 +80,7 @@ const struct race race = {
 		{ "tlb.batch.flush", 50000, 300000, 2, 200000 },
 		{ NULL }
 	},
-	.control = "skip.tlb.batch",
+	.control = "skip.tlb.batch|skip.tlb.pte",
 	.exposure = { "probe.cow", 100 },
 	.options = (const struct race_option[]){
 		{ "way", way_names, "all", .help =

@@ -105,7 +105,7 @@ const struct race race = {
 		{ "tlb.batch.flush", 100000, 1000000, 2, 400000 },
 		{ NULL }
 	},
-	.control = "skip.tlb.batch",
+	.control = "skip.tlb.batch|skip.tlb.pte",
 	.exposure = { "probe.tlb.batch.flush", 10 },
 	.options = (const struct race_option[]){
 		{ "swap", swap_names, "both", .help =

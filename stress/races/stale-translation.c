@@ -24,9 +24,12 @@
  *   munmap	no store begun after munmap() of a file mapping returned completes
  *   mremap	the same for the old address, while another process truncates the file; and
  *		memory that this process takes after the truncation is not written to
+ *   move	the same for private memory, and its content at the new address right then
+ *		is final
  *   dontneed	two threads drop the same private memory at once; each reads zeros
  *		after its own call returned, since nobody writes
  *   fork	the child's copy does not change while the parent stores on
+ * Private memory is made of small pages or of huge ones, where there are any.
  * Where the machine completes stores late (race_late_stores()), so few prove nothing.
  */
 #define _GNU_SOURCE
@@ -47,11 +50,15 @@
 #define CHILD_LOOKS	2000	/* of the child at its copy, while the parent stores */
 #define CHILD_SAW	1	/* its exit status for a change */
 #define ALIGNMENT	64
+#define HUGE_MAX	(4 << 20)	/* larger pages take too long to fill */
 
-enum change { MPROTECT, MUNMAP, MREMAP, DONTNEED, FORK, ALL };
+enum change { MPROTECT, MUNMAP, MREMAP, MOVE, DONTNEED, FORK, ALL };
 static const char *const change_names[] = {
-	"mprotect", "munmap", "mremap", "dontneed", "fork", "all", NULL
+	"mprotect", "munmap", "mremap", "move", "dontneed", "fork", "all", NULL
 };
+
+enum size { SMALL, HUGE, SIZE_ALL };
+static const char *const size_names[] = { "small", "huge", "all", NULL };
 
 enum phase { BEFORE, CHANGED, STOP };
 
@@ -72,7 +79,9 @@ static struct shared {
 } *s;
 
 static int fd;
-static size_t most;
+static size_t most;	/* mapped at once, of small pages */
+static size_t huge;	/* bytes of a huge page, 0: there are none */
+static size_t span;	/* reserved at each address */
 static char *base, *aside, *canary;
 static uint64_t first, failures[ALL];
 
@@ -105,7 +114,7 @@ static void writer(void)
 }
 
 /* Drops the memory that another thread drops too, and looks at once. */
-static void drop_and_look(void)
+static void drop_and_look(uint64_t delay_ns)
 {
 	size_t page = race_page_size();
 	uint64_t value;
@@ -114,7 +123,7 @@ static void drop_and_look(void)
 	for (size_t at = 0; at < s->len; at += page)
 		if (*(volatile uint64_t *)(base + at) != FILLING)
 			return;
-	race_delay(race_sweep(DELAY_NS));
+	race_delay(delay_ns);
 	if (madvise(base, s->len, MADV_DONTNEED))
 		race_error("madvise: %s", strerror(errno));
 	for (size_t at = 0; at < s->len; at += page) {
@@ -129,8 +138,9 @@ static void drop_and_look(void)
 
 static void other_thread(void)
 {
+	/* One sweeps, the other draws: two sweeps would keep their distance. */
 	if (s->change == DONTNEED)
-		drop_and_look();
+		drop_and_look(race_sweep(DELAY_NS));
 }
 
 static void truncator(void)
@@ -155,15 +165,37 @@ static void truncator(void)
 			s->scribble = p[i];
 }
 
+static void map_file(void)
+{
+	if (ftruncate(fd, most))
+		race_error("ftruncate: %s", strerror(errno));
+	if (mmap(base, s->len, PROT_READ | PROT_WRITE, MAP_FIXED | MAP_SHARED,
+		 fd, 0) == MAP_FAILED)
+		race_error("mmap: %s", strerror(errno));
+}
+
+static void map_private(bool large)
+{
+	if (mmap(base, s->len, PROT_READ | PROT_WRITE, MAP_FIXED | MAP_PRIVATE |
+		 MAP_ANONYMOUS, -1, 0) == MAP_FAILED)
+		race_error("mmap: %s", strerror(errno));
+	/* It may end up in small ones all the same. */
+	if (large)
+		madvise(base, s->len, MADV_HUGEPAGE);
+}
+
 static void prepare(void)
 {
 	struct rng *rng = race_rng();
 	size_t page = race_page_size();
-	int change = race_option_index("change");
-	bool file;
+	int change = race_option_index("change"), size = race_option_index("size");
+	bool file, large;
 
 	s->change = change == ALL ? race_round() % ALL : (enum change)change;
-	s->len = rng_log(rng, most / page) * page;
+	file = s->change == MUNMAP || s->change == MREMAP;
+	large = huge && !file &&
+		(size == SIZE_ALL ? !rng_below(rng, 3) : size == HUGE);
+	s->len = large ? huge : rng_log(rng, most / page) * page;
 	s->slot = rng_below(rng, s->len / page) * page;
 	s->nlater = 0;
 	s->writer_done = 0;
@@ -172,13 +204,10 @@ static void prepare(void)
 	s->scribble = 0;
 	s->phase = BEFORE;
 	first = s->last;
-	file = s->change == MUNMAP || s->change == MREMAP;
-	if (file && ftruncate(fd, most))
-		race_error("ftruncate: %s", strerror(errno));
-	if (mmap(base, s->len, PROT_READ | PROT_WRITE, MAP_FIXED |
-		 (file ? MAP_SHARED : MAP_PRIVATE | MAP_ANONYMOUS),
-		 file ? fd : -1, 0) == MAP_FAILED)
-		race_error("mmap: %s", strerror(errno));
+	if (file)
+		map_file();
+	else
+		map_private(large);
 	for (size_t at = 0; at < s->len; at += page)
 		*(volatile uint64_t *)(base + at) = FILLING;
 }
@@ -213,7 +242,7 @@ static void change_it(void)
 	int err = 0;
 
 	if (s->change == DONTNEED) {
-		drop_and_look();
+		drop_and_look(rng_below(race_rng(), DELAY_NS));
 		return;
 	}
 	while (s->last == first && !s->writer_done && !race_over())
@@ -229,8 +258,11 @@ static void change_it(void)
 		err = munmap(base, s->len);
 		break;
 	case MREMAP:
+	case MOVE:
 		err = mremap(base, s->len, s->len, MREMAP_MAYMOVE | MREMAP_FIXED,
 			     aside) == MAP_FAILED;
+		if (!err && s->change == MOVE)
+			s->final = *(volatile uint64_t *)(aside + s->slot);
 		break;
 	default:
 		fork_child();
@@ -243,9 +275,17 @@ static void change_it(void)
 
 static void reserve(char *at)
 {
-	if (mmap(at, most, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED |
+	if (mmap(at, span, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED |
 		 MAP_NORESERVE, -1, 0) == MAP_FAILED)
 		race_error("mmap: %s", strerror(errno));
+}
+
+/* What is in the page now, wherever it was moved. */
+static uint64_t content(void)
+{
+	char *at = s->change == MOVE ? aside : base;
+
+	return *(volatile uint64_t *)(at + s->slot);
 }
 
 static void judge(void)
@@ -257,10 +297,11 @@ static void judge(void)
 	if (s->change != DONTNEED && s->change != FORK && s->nlater > forgiven)
 		race_fail("--change %s: store %llu began after the call had returned, and completed",
 			  name, (unsigned long long)s->last);
-	else if (s->change == MPROTECT &&
-		 (now = *(uint64_t *)(base + s->slot)) - s->final > forgiven)
-		race_fail("--change mprotect: the page held %llu when the call had returned, now %llu",
-			  (unsigned long long)s->final, (unsigned long long)now);
+	else if ((s->change == MPROTECT || s->change == MOVE) &&
+		 (now = content()) - s->final > forgiven)
+		race_fail("--change %s: the page held %llu when the call had returned, now %llu",
+			  name, (unsigned long long)s->final,
+			  (unsigned long long)now);
 	else if (s->change == MREMAP && s->scribble && !forgiven)
 		race_fail("--change mremap: memory taken after the truncation holds %llu of the writer's stores (%llu to %llu)",
 			  (unsigned long long)s->scribble,
@@ -285,20 +326,27 @@ static void judge(void)
 
 static void setup(void)
 {
-	size_t page = race_page_size();
+	size_t page = race_page_size(), pmd = race_pmd_size();
+	bool thp = !race_need_missing("thp") && pmd <= HUGE_MAX;
 	char *p;
 
 	s = race_shared(sizeof(*s));
+	if (!thp && race_option_index("size") == HUGE)
+		race_skip("--size huge: no transparent huge pages, or larger than %d bytes",
+			  HUGE_MAX);
+	huge = thp ? pmd : 0;
 	most = race_option_number("pages") * page;
 	fd = memfd_create("mmrace-stale-translation", MFD_CLOEXEC);
-	p = mmap(NULL, 2 * most, PROT_NONE,
+	/* Whole page tables, so that these can be moved as such. */
+	span = (most + pmd - 1) / pmd * pmd;
+	p = mmap(NULL, 2 * span + pmd, PROT_NONE,
 		 MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
 	canary = mmap(NULL, CANARY_PAGES * page, PROT_READ | PROT_WRITE,
 		      MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
 	if (fd < 0 || p == MAP_FAILED || canary == MAP_FAILED)
 		race_error("setup: %s", strerror(errno));
-	base = p;
-	aside = p + most;
+	base = (char *)(((uintptr_t)p + pmd - 1) / pmd * pmd);
+	aside = base + span;
 }
 
 static void extra(void)
@@ -321,6 +369,8 @@ const struct race race = {
 	.options = (const struct race_option[]){
 		{ "change", change_names, "all", .help =
 		  "what changes the translation; all takes turns" },
+		{ "size", size_names, "all", .help =
+		  "pages of private memory; all: either" },
 		{ "pages", NULL, "128", 1, 4096, "most pages changed at once" },
 		{ NULL }
 	},

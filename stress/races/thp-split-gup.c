@@ -37,7 +37,7 @@
 #define HUGE_PAGES 2
 
 static const char *const way_names[] = {
-	"process_vm", "direct", "vmsplice", "uring", "all", NULL
+	"process_vm", "direct", "vmsplice", "uring", "pin", "all", NULL
 };
 
 static const char *const change_names[] = {
@@ -46,7 +46,8 @@ static const char *const change_names[] = {
 
 static const struct crowd crowd = {
 	.ways = (const struct way *const[]){
-		&way_process_vm, &way_direct, &way_vmsplice, &way_uring, NULL
+		&way_process_vm, &way_direct, &way_vmsplice, &way_uring,
+		&way_pin, NULL
 	},
 	.changes = (const struct change *const[]){
 		&change_split, &change_collapse, &change_pageout, &change_fork,
@@ -88,7 +89,7 @@ const struct race race = {
 		{ "gup.fast.grab", 50000, 500000, 4, 200000 },
 		{ NULL }
 	},
-	.control = "thp.wrong-address",
+	.control = "skip.table.sync|thp.wrong-address",
 	.exposure = { "probe.thp.split.pmd", 10 },
 	.options = (const struct race_option[]){
 		{ "way", way_names, "all", .help =

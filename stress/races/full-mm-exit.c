@@ -1,0 +1,325 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * full-mm-exit: somebody writes through the translations of a process that is gone.
+ *
+ * Law. When a process has been reaped, or has become another program, nothing writes to the
+ * pages that it had: not its threads, which are dead, and not those who reached
+ * into it from outside (ptrace-like calls, /proc, kernel threads on its mm). So
+ * whoever tears a whole mm down may flush the TLB once, but only when nobody can fill it any
+ * more, and before the pages belong to others.
+ *
+ * The interleaving (2012; the flush at the beginning of the teardown was too early):
+ *
+ *   exit_mmap (CPU 0)                   reader, lazy CPU (CPU 1)
+ *   ---------------------------------   --------------------------------
+ *   flush the TLB, all of the mm
+ *                                       touches the mm once more (GUP, a
+ *                                       kernel thread): a translation is cached
+ *   clear the entries, free the pages
+ *                                       writes through it
+ *   (no flush: it is done already)
+ *
+ * Each round a child with several threads stores without pause into memory of its own
+ * and into a file of shared memory, with a page table each some of the time. It ends by a
+ * signal, by itself or by exec, while others read and write it from outside.
+ *
+ * Oracle. After waitpid() the shared memory does not change, and memory that this
+ * process takes then keeps what it writes there. A child that becomes another program does
+ * not find its threads' stores in it.
+ */
+#define _GNU_SOURCE
+#include <errno.h>
+#include <fcntl.h>
+#include <pthread.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/prctl.h>
+#include <sys/syscall.h>
+#include <sys/uio.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "race.h"
+
+#ifndef SYS_process_mrelease
+#define SYS_process_mrelease 448
+#endif
+
+#define THREADS		2
+#define TABLES		24	/* of page tables, at most, with one page each */
+#define PAGES		64
+#define CANARY_PAGES	128
+#define CANARY		0x6d6d726163652121ULL
+#define DELAY_NS	300000
+#define LOOK_NS		200000
+#define READY_MS	10000
+
+enum end { KILLED, EXITED, EXECED, RELEASED, ALL };
+static const char *const end_names[] = {
+	"kill", "exit", "exec", "mrelease", "all", NULL
+};
+
+static struct shared {
+	_Alignas(64) volatile uint64_t counter[THREADS + 1][8];
+	atomic_uint ready, pid, reaped, leave;
+	enum end how;
+} *s;
+
+static char *private_at;	/* where the child has memory of its own */
+static size_t span;
+static bool no_mrelease;
+static uint64_t changed, scribbled, outside;
+static volatile uint64_t *canary;
+
+/* --- in the child ------------------------------------------------------------ */
+
+static volatile uint64_t *child_word(unsigned int i, unsigned int thread)
+{
+	size_t page = race_page_size();
+	char *at = i < TABLES ? private_at + i * span :
+		   private_at + (i - TABLES + 1) * page;
+
+	return (volatile uint64_t *)at + thread;
+}
+
+static void *child_thread(void *arg)
+{
+	unsigned int self = (uintptr_t)arg;
+	volatile uint64_t *own[TABLES + PAGES];
+	uint64_t n = 0;
+
+	race_pin(self + 1);
+	for (unsigned int i = 0; i < TABLES + PAGES; i++) {
+		own[i] = child_word(i, self);
+		*own[i] = 0;
+	}
+	atomic_fetch_add(&s->ready, 1);
+	for (;;) {
+		n++;
+		*own[n % (TABLES + PAGES)] = n;
+		s->counter[self][0] = n;
+	}
+	return NULL;
+}
+
+static void child(pid_t parent)
+{
+	pthread_t thread;
+
+	prctl(PR_SET_PDEATHSIG, SIGKILL);
+	for (uintptr_t i = 0; i < THREADS; i++)
+		if (pthread_create(&thread, NULL, child_thread, (void *)i))
+			_exit(1);
+	/* The program may die before it could be our death's cause. */
+	while (!atomic_load(&s->leave) && getppid() == parent)
+		race_relax();
+	if (s->how == EXECED)
+		execl("/proc/self/exe", race.name, "--help", NULL);
+	_exit(0);
+}
+
+/* --- those who reach into it ---------------------------------------------------- */
+
+static void reach(pid_t pid, int mem, struct rng *rng)
+{
+	uint64_t value = rng_next(rng);
+	void *at = (void *)child_word(rng_below(rng, TABLES + PAGES), THREADS);
+	struct iovec here = { &value, sizeof(value) };
+	struct iovec there = { at, sizeof(value) };
+	ssize_t n;
+
+	/* All may fail, as the process is about to go. */
+	switch (rng_below(rng, 4)) {
+	case 0:
+		n = process_vm_readv(pid, &here, 1, &there, 1, 0);
+		break;
+	case 1:
+		n = process_vm_writev(pid, &here, 1, &there, 1, 0);
+		break;
+	case 2:
+		n = pread(mem, &value, sizeof(value), (uintptr_t)at);
+		break;
+	default:
+		n = pwrite(mem, &value, sizeof(value), (uintptr_t)at);
+		break;
+	}
+	if (n == sizeof(value))
+		__atomic_fetch_add(&outside, 1, __ATOMIC_RELAXED);
+}
+
+static void outsider(void)
+{
+	struct rng *rng = race_rng();
+	char path[64];
+	pid_t pid;
+	int mem;
+
+	while (!(pid = atomic_load(&s->pid)) && !race_over())
+		race_relax();
+	if (!pid)
+		return;
+	snprintf(path, sizeof(path), "/proc/%d/mem", pid);
+	mem = open(path, O_RDWR | O_CLOEXEC);
+	while (!atomic_load(&s->reaped) && !race_over())
+		reach(pid, mem, rng);
+	if (mem >= 0)
+		close(mem);
+}
+
+static void prepare(void)
+{
+	int how = race_option_index("end");
+
+	s->how = how == ALL ? race_round() % ALL : (enum end)how;
+	if (s->how == RELEASED && no_mrelease)
+		s->how = KILLED;
+	s->ready = s->pid = s->reaped = s->leave = 0;
+	madvise((void *)canary, CANARY_PAGES * race_page_size(), MADV_DONTNEED);
+}
+
+static void release(pid_t pid)
+{
+	int fd = syscall(SYS_pidfd_open, pid, 0);
+
+	if (fd >= 0 && syscall(SYS_process_mrelease, fd, 0) && errno == ENOSYS)
+		no_mrelease = true;
+	if (fd >= 0)
+		close(fd);
+}
+
+static pid_t start(void)
+{
+	uint64_t end = race_now_ns() + READY_MS * 1000000ULL;
+	pid_t parent = getpid(), pid;
+	int null;
+
+	pid = fork();
+	if (pid < 0)
+		race_error("fork: %s", strerror(errno));
+	if (!pid) {
+		/* What it becomes by exec has something to say. */
+		null = open("/dev/null", O_WRONLY);
+		if (null >= 0)
+			dup2(null, STDOUT_FILENO);
+		child(parent);
+	}
+	while (atomic_load(&s->ready) < THREADS) {
+		if (race_now_ns() > end || waitpid(pid, NULL, WNOHANG))
+			race_error("the child could not start its threads");
+		race_relax();
+	}
+	atomic_store(&s->pid, pid);
+	return pid;
+}
+
+static void fill_and_look(void)
+{
+	size_t words = CANARY_PAGES * race_page_size() / sizeof(*canary);
+	uint64_t seen[THREADS], end;
+
+	for (size_t i = 0; i < words; i++)
+		canary[i] = CANARY;
+	for (int i = 0; i < THREADS; i++)
+		seen[i] = s->counter[i][0];
+	end = race_now_ns() + LOOK_NS;
+	while (race_now_ns() < end)
+		race_relax();
+	for (int i = 0; i < THREADS; i++) {
+		if (s->counter[i][0] == seen[i])
+			continue;
+		changed++;
+		race_fail("--end %s: thread %d of the reaped process still stores: %llu, then %llu",
+			  end_names[s->how], i, (unsigned long long)seen[i],
+			  (unsigned long long)s->counter[i][0]);
+	}
+	for (size_t i = 0; i < words; i++) {
+		if (canary[i] == CANARY)
+			continue;
+		scribbled++;
+		race_fail("--end %s: memory taken after the process was reaped holds %llx at byte %zu",
+			  end_names[s->how], (unsigned long long)canary[i],
+			  i * sizeof(*canary));
+		return;
+	}
+}
+
+static void live_and_die(void)
+{
+	pid_t pid = start();
+	int status;
+
+	race_delay(race_sweep(DELAY_NS));
+	if (s->how == KILLED || s->how == RELEASED)
+		kill(pid, SIGKILL);
+	else
+		atomic_store(&s->leave, 1);
+	if (s->how == RELEASED)
+		release(pid);
+	if (waitpid(pid, &status, 0) != pid)
+		race_error("waitpid: %s", strerror(errno));
+	fill_and_look();
+	atomic_store(&s->reaped, 1);
+	if (s->how == KILLED || s->how == RELEASED) {
+		if (!WIFSIGNALED(status) || WTERMSIG(status) != SIGKILL)
+			race_error("the child ended with status %x", status);
+	} else if (!WIFEXITED(status) || WEXITSTATUS(status)) {
+		race_fail("--end %s: the child, or what it became, ended with status %x",
+			  end_names[s->how], status);
+	}
+}
+
+static void setup(void)
+{
+	size_t page = race_page_size(), size;
+
+	s = race_shared(sizeof(*s));
+	span = race_pmd_size();
+	size = TABLES * span + PAGES * page + page;
+	private_at = mmap(NULL, size, PROT_READ | PROT_WRITE,
+			  MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+	canary = mmap(NULL, CANARY_PAGES * page, PROT_READ | PROT_WRITE,
+		      MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+	if (private_at == MAP_FAILED || canary == MAP_FAILED)
+		race_error("mmap: %s", strerror(errno));
+	madvise(private_at, size, MADV_NOHUGEPAGE);
+	madvise((void *)canary, CANARY_PAGES * page, MADV_NOHUGEPAGE);
+}
+
+static void extra(void)
+{
+	race_extra("changed", changed);
+	race_extra("scribbled", scribbled);
+	race_extra("outside", outside);
+}
+
+const struct race race = {
+	.name = "full-mm-exit",
+	.theme = "full-mm-exit",
+	.summary = "nothing writes to the pages of a process that is gone",
+	.needs = (const char *const[]){ "cpus>=2", NULL },
+	.windows = (const struct race_window[]){
+		{ "mm.exit", 50000, 500000, 1, 300000 },
+		{ "gather.flush", 50000, 500000, 2, 200000 },
+		{ "gather.finish", 50000, 500000, 2, 200000 },
+		{ NULL }
+	},
+	.control = "early.fullmm",
+	.exposure = { "probe.mm.exit", 10 },
+	.options = (const struct race_option[]){
+		{ "end", end_names, "all", .help =
+		  "how the process ends; all takes turns" },
+		{ NULL }
+	},
+	.actors = (const struct race_actor[]){
+		{ .name = "outsider0", .loops = true, .act = outsider },
+		{ .name = "outsider1", .loops = true, .act = outsider },
+		{ NULL }
+	},
+	.setup = setup,
+	.prepare = prepare,
+	.main_act = live_and_die,
+	.extra = extra,
+};

@@ -1,0 +1,94 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * lazy-mmu: batched changes of page tables are lost, late or in the wrong context.
+ *
+ * Law. Changes of entries that an architecture collects (ppc64 with the hash MMU, paravirtual
+ * guests) are done when the section that collects them ends, and whoever is in
+ * such a section is not preempted nor sleeps: the collection is the CPU's. That holds for
+ * user entries, under the page table's lock, and for the kernel's own, which swapon() and
+ * swapoff() make and take away with their vmalloc areas.
+ *
+ * The interleaving (2011: swapon and swapoff, "using smp_processor_id() in preemptible"):
+ *
+ *   swapoff (CPU 0)                            another task (CPU 0)
+ *   -----------------------------------------  ---------------------------
+ *   walk the kernel's page tables,
+ *   entries go into the CPU's collection
+ *   preempted
+ *                                              its own section begins on the
+ *                                              same collection, and is flushed
+ *   continue, on another CPU: flush
+ *   what is not there; old translations stay
+ *
+ * Private pages are swapped out, and in by swapoff, again and again, entries are changed in
+ * batches (fork, mprotect), and kernel page tables are made, walked and taken away by the
+ * module's device. Oracle: lib/words.h, the device's own, and the kernel's log.
+ */
+#define _GNU_SOURCE
+#include <errno.h>
+#include <string.h>
+#include <sys/mman.h>
+
+#include "crowd.h"
+#include "race.h"
+
+static const char *const way_names[] = { "cpu", "process_vm", "all", NULL };
+
+static const char *const change_names[] = {
+	"swapcycle", "fork", "split", "pageout", "kernel", "all", NULL
+};
+
+static const struct crowd crowd = {
+	.ways = (const struct way *const[]){ &way_cpu, &way_process_vm, NULL },
+	.changes = (const struct change *const[]){
+		&change_swapcycle, &change_fork, &change_split, &change_pageout,
+		&change_kernel, NULL
+	},
+	.calls = 6,
+	.delay_ns = 100000,
+};
+
+static void setup(void)
+{
+	struct region region = {
+		.pages = race_option_number("pages"),
+		.unit = race_page_size(),
+	};
+
+	region.mem = mmap(NULL, (region.pages + 1) * race_page_size(),
+			  PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS,
+			  -1, 0);
+	if (region.mem == MAP_FAILED)
+		race_error("mmap: %s", strerror(errno));
+	crowd_setup(&crowd, region);
+}
+
+const struct race race = {
+	.name = "lazy-mmu",
+	.theme = "lazy-mmu",
+	.summary = "batched page-table changes are done in time, and in one context",
+	.needs = (const char *const[]){ "cpus>=2", NULL },
+	.windows = (const struct race_window[]){
+		{ "kpt.apply", 50000, 300000, 2, 200000 },
+		{ "kpt.vunmap", 50000, 300000, 2, 200000 },
+		{ "swap.off", 50000, 300000, 4, 200000 },
+		{ "hash.batch", 1000, 20000, 16, 200000 },
+		{ NULL }
+	},
+	.control = "skip.hash.batch|skip.tlb.batch",
+	.exposure = { "probe.swap.off", 10 },
+	.options = (const struct race_option[]){
+		{ "way", way_names, "all", .help =
+		  "how the peer reaches the memory; all takes turns" },
+		{ "change", change_names, "all", .help =
+		  "what changes page tables; all takes turns" },
+		{ "pages", NULL, "96", 2, 4096, "pages that the threads share" },
+		{ NULL }
+	},
+	.actors = CROWD_ACTORS,
+	.setup = setup,
+	.prepare = crowd_prepare,
+	.main_act = crowd_change,
+	.judge = crowd_judge,
+	.extra = crowd_extra,
+};

@@ -1,0 +1,108 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * secondary-mmu: a second MMU is left with a translation that is gone.
+ *
+ * Law. A translation that somebody else than the CPU keeps (KVM for a guest, a device, the
+ * module's mirror) is taken back by its notifier before the page behind the address is
+ * another one, and is not taken anew from the old entry before that is over: the
+ * notifier's start comes before the change and its end after it, on every way that
+ * changes an entry.
+ *
+ * The interleaving (in 2017 the notifier's callback for single pages was lost from
+ * rmap's walks, KSM and COW, and guests' memory was corrupted under pressure):
+ *
+ *   change (CPU 0)                       guest (CPU 1)
+ *   -----------------------------------  ------------------------------------
+ *                                        p[0] = 41: translation is cached
+ *   take the entry away (swap, KSM,
+ *   migration, collapse, COW); the
+ *   notifier is not called, or too early
+ *   write the page out, copy it: 41
+ *                                        p[0] = 42, into the old page
+ *   fault the new page in: 41
+ *                                        what the CPU reads is not what the
+ *                                        guest has stored
+ *
+ * Oracle: lib/words.h. The peer is the second MMU.
+ */
+#define _GNU_SOURCE
+#include <errno.h>
+#include <string.h>
+#include <sys/mman.h>
+
+#include "crowd.h"
+#include "race.h"
+
+#define HUGE_MAX (4 << 20)
+
+static const char *const way_names[] = { "mirror", "kvm", "all", NULL };
+
+static const char *const change_names[] = {
+	"ksm", "pageout", "swapoff", "migrate", "fork", "softdirty", "split",
+	"collapse", "all", NULL
+};
+
+static const struct crowd crowd = {
+	.ways = (const struct way *const[]){ &way_mirror, &way_kvm, NULL },
+	.changes = (const struct change *const[]){
+		&change_ksm, &change_pageout, &change_swapoff, &change_migrate,
+		&change_fork, &change_softdirty, &change_split,
+		&change_collapse, NULL
+	},
+	.calls = 8,
+	.delay_ns = 200000,
+};
+
+static void setup(void)
+{
+	size_t page = race_page_size(), pmd = race_pmd_size();
+	bool huge = race_option_index("size") == 1;
+	struct region region;
+	char *p;
+
+	if (huge && (race_need_missing("thp") || pmd > HUGE_MAX))
+		race_skip("--size huge: no transparent huge pages, or larger than %d bytes",
+			  HUGE_MAX);
+	region.unit = huge ? pmd : page;
+	region.pages = huge ? pmd / page - 1 : race_option_number("pages");
+	p = mmap(NULL, (region.pages + 1) * page + pmd, PROT_READ | PROT_WRITE,
+		 MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+	if (p == MAP_FAILED)
+		race_error("mmap: %s", strerror(errno));
+	region.mem = (char *)(((uintptr_t)p + pmd - 1) / pmd * pmd);
+	if (huge)
+		madvise(region.mem, pmd, MADV_HUGEPAGE);
+	crowd_setup(&crowd, region);
+}
+
+static const char *const size_names[] = { "small", "huge", NULL };
+
+const struct race race = {
+	.name = "secondary-mmu",
+	.theme = "secondary-mmu",
+	.summary = "a virtual CPU or a device sees what the CPU sees, whatever changes below them",
+	.needs = (const char *const[]){ "cpus>=2", NULL },
+	.windows = (const struct race_window[]){
+		{ "notifier.start", 50000, 300000, 4, 200000 },
+		{ "notifier.end", 50000, 300000, 4, 200000 },
+		{ "pte.clear_flush", 50000, 300000, 4, 100000 },
+		{ NULL }
+	},
+	.control = "skip.notifier",
+	.exposure = { "probe.notifier.start", 100 },
+	.options = (const struct race_option[]){
+		{ "way", way_names, "all", .help =
+		  "the second MMU; all takes turns" },
+		{ "change", change_names, "all", .help =
+		  "what happens to the pages; all takes turns" },
+		{ "size", size_names, "small", .help = "pages of the memory" },
+		{ "pages", NULL, "96", 2, 4096, "how many, of small ones" },
+		{ NULL }
+	},
+	.actors = CROWD_ACTORS,
+	.setup = setup,
+	.prepare = crowd_prepare,
+	.main_act = crowd_change,
+	.judge = crowd_judge,
+	.extra = crowd_extra,
+};
