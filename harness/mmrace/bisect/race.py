@@ -13,7 +13,6 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 from rich.console import Console
 
@@ -29,27 +28,16 @@ from mmrace.store import Run
 
 
 class TrialsRun(Run):
-    """A run directory that several threads write and that an earlier run may have begun."""
+    """A run directory in which cells of one name run at once."""
 
     def __init__(self, home: Path) -> None:
         super().__init__(home)
-        self._lock = threading.Lock()
-        self._boots = sum(1 for _ in home.glob("boots/*"))
-
-    def boot_dir(self) -> Path:
-        """A new directory for a boot's own files."""
-        with self._lock:
-            return super().boot_dir()
+        self._naming = threading.Lock()
 
     def cell_dir(self, name: str) -> Path:
-        """The directory of a cell."""
-        with self._lock:
+        """The directory of a cell, new for every time that a cell of that name is run."""
+        with self._naming:
             return super().cell_dir(name)
-
-    def record(self, cell_dir: Path, record: dict[str, Any]) -> None:
-        """Store a cell's record, durably."""
-        with self._lock:
-            super().record(cell_dir, record)
 
 
 @dataclass
