@@ -18,12 +18,16 @@ COLUMNS = {
     "plants": ("name", "state", "symbol", "hits", "reason"),
 }
 
+# What a file's rows are called in `themes`: a window is its probe's.
+THEMED_AS = {"windows": "probe", "checkers": "checker", "plants": "plant"}
+
 
 @dataclass(frozen=True)
 class Probe:
     """One line of the `probes` file."""
 
     name: str
+    theme: str
     group: str
     state: str
     symbol: str
@@ -42,6 +46,7 @@ class ModuleView:
 
     def __init__(self, agent: Agent) -> None:
         self._agent = agent
+        self._theme_of: dict[tuple[str, str], str] | None = None
 
     def insert(self, params: str = "", path: str = KO) -> str | None:
         """Load the module (a guest has it in its initramfs); None, or why it is not there."""
@@ -82,15 +87,28 @@ class ModuleView:
         found = []
         for line in _lines(self.read("probes")):
             name, group, state, symbol, hits, missed, window, reason = line.split(" ", 7)
-            found.append(Probe(name, group, state, symbol, int(hits), int(missed),
+            found.append(Probe(name, self._theme("probe", name), group, state, symbol, int(hits), int(missed),
                                window == "yes", "" if reason == "-" else reason))
         return found
 
     def table(self, name: str) -> list[dict[str, Any]]:
-        """A file whose lines are columns; the last column takes the rest of the line."""
+        """A file whose lines are columns; the last column takes the rest of the line.
+
+        Each row also has its theme.
+        """
         columns = COLUMNS[name]
-        return [dict(zip(columns, line.split(" ", len(columns) - 1)))
+        rows = [dict(zip(columns, line.split(" ", len(columns) - 1)))
                 for line in _lines(self.read(name))]
+        return [{"name": row["name"], "theme": self._theme(THEMED_AS[name], row["name"]), **row}
+                for row in rows]
+
+    def _theme(self, kind: str, name: str) -> str:
+        if self._theme_of is None:
+            self._theme_of = {}
+            for line in _lines(self.read("themes")):
+                of_kind, of_name, theme = line.split(" ")
+                self._theme_of[of_kind, of_name] = theme
+        return self._theme_of.get((kind, name), "-")
 
     def findings(self) -> list[dict[str, Any]]:
         """Every finding."""
