@@ -87,8 +87,8 @@ class ModuleView:
         found = []
         for line in _lines(self.read("probes")):
             name, group, state, symbol, hits, missed, window, reason = line.split(" ", 7)
-            found.append(Probe(name, self._theme("probe", name), group, state, symbol, int(hits), int(missed),
-                               window == "yes", "" if reason == "-" else reason))
+            found.append(Probe(name, self._theme("probe", name), group, state, symbol, int(hits),
+                               int(missed), window == "yes", "" if reason == "-" else reason))
         return found
 
     def table(self, name: str) -> list[dict[str, Any]]:
