@@ -185,6 +185,9 @@ def _judge_silence(seen: Observation, control_proven: bool) -> tuple[Verdict, st
 
 def _judge_control(seen: Observation, failure: tuple[Verdict, str] | None) -> tuple[Verdict, str]:
     plant = seen.describe.get("control")
+    if seen.lost_kind and not seen.describe:
+        # Nothing was planted yet.
+        return _lost(seen)
     if failure:
         return Verdict.PASS, f"the plant {plant} was detected: {failure[0]}: {failure[1]}"
     if seen.lost_kind:

@@ -86,6 +86,8 @@ def test_control_passes_only_when_the_plant_was_detected() -> None:
     assert judge(control, clean(), False)[0] == Verdict.INCONCLUSIVE
     without = clean(describe={"control": None})
     assert judge(control, without, False)[0] == Verdict.SKIP
+    at_boot = clean(describe={}, lost_kind="panic", lost_detail="no timer")
+    assert judge(control, at_boot, False)[0] == Verdict.PANIC
 
 
 @pytest.mark.parametrize("verdicts, code", [
