@@ -28,6 +28,8 @@
 #endif
 #define MPOL_MF_MOVE 2
 #define RARELY 8
+#define COLLAPSE_ATTEMPTS 3
+#define LOOK_MAX 128	/* pages that a forked child looks at */
 #define SWAP_FACTOR 2	/* slots for each page: old copies stay a while */
 
 static char *some(const struct region *r, struct rng *rng, size_t *len)
@@ -36,6 +38,12 @@ static char *some(const struct region *r, struct rng *rng, size_t *len)
 
 	*len = rng_log(rng, r->pages - first) * race_page_size();
 	return r->mem + first * race_page_size();
+}
+
+static void touch(const char *at, size_t len)
+{
+	for (size_t i = 0; i < len; i += race_page_size())
+		(void)*(const volatile char *)(at + i);
 }
 
 /* --- splits: a VMA's border inside a huge page, a hole in it --------------- */
@@ -91,10 +99,15 @@ static const char *collapse_setup(const struct region *r)
 static bool collapse(const struct region *r, struct rng *rng)
 {
 	size_t units = (r->pages + 1) * race_page_size() / r->unit;
+	char *at = r->mem + rng_below(rng, units) * r->unit;
 
+	/* A page that is away or new to some CPU's list is a reason to refuse. */
+	touch(at, r->unit);
+	for (int i = 0; i < COLLAPSE_ATTEMPTS; i++)
+		if (!madvise(at, r->unit, MADV_COLLAPSE))
+			return true;
 	/* No memory, a page busy: all allowed. */
-	return !madvise(r->mem + rng_below(rng, units) * r->unit, r->unit,
-			MADV_COLLAPSE);
+	return false;
 }
 
 const struct change change_collapse = {
@@ -121,8 +134,7 @@ static bool pageout(const struct region *r, struct rng *rng)
 	 * What another CPU has faulted in waits on that CPU's list of new pages, where
 	 * reclaim does not take it from. Ours go to the LRU in the call itself.
 	 */
-	for (size_t i = 0; i < len; i += race_page_size())
-		(void)*(volatile char *)(at + i);
+	touch(at, len);
 	if (madvise(at, len, MADV_PAGEOUT))
 		race_error("MADV_PAGEOUT: %s", strerror(errno));
 	return true;
@@ -229,48 +241,57 @@ static const char *const child_saw[] = {
 	[CHILD_LOST] = "that its own store was lost",
 };
 
+/* The pages that the child looks at. */
+static size_t look_first, look_pages;
 static uint64_t *before, *copy;
 
 static const char *fork_setup(const struct region *r)
 {
-	size_t n = r->pages * words_owners();
+	size_t most = r->pages < LOOK_MAX ? r->pages : LOOK_MAX;
 
-	before = race_shared(n * sizeof(*before));
-	copy = race_shared(n * sizeof(*copy));
+	before = race_shared(most * words_owners() * sizeof(*before));
+	copy = race_shared(most * words_owners() * sizeof(*copy));
 	return NULL;
+}
+
+static volatile uint64_t *look_at(size_t i)
+{
+	return words_at(i / look_pages, look_first + i % look_pages);
 }
 
 static enum child child_looks(void)
 {
-	size_t pages = words_pages(), n = pages * words_owners();
+	size_t n = look_pages * words_owners();
 	uint64_t own = ~(uint64_t)getpid();
 
 	for (size_t i = 0; i < n; i++) {
-		copy[i] = *words_at(i / pages, i % pages);
+		copy[i] = *look_at(i);
 		if (copy[i] < before[i] && before[i] - copy[i] > race_late_stores())
 			return CHILD_OLD;
 	}
 	for (size_t i = 0; i < n; i++)
-		if (*words_at(i / pages, i % pages) - copy[i] > race_late_stores())
+		if (*look_at(i) - copy[i] > race_late_stores())
 			return CHILD_CHANGED;
 	for (size_t i = 0; i < n; i++)
-		*words_at(i / pages, i % pages) = own;
+		*look_at(i) = own;
 	for (size_t i = 0; i < n; i++)
-		if (*words_at(i / pages, i % pages) != own)
+		if (*look_at(i) != own)
 			return CHILD_LOST;
 	return CHILD_FINE;
 }
 
 static bool fork_once(const struct region *r, struct rng *rng)
 {
-	size_t pages = words_pages(), n = pages * words_owners();
 	pid_t parent = getpid(), pid;
 	int status;
 
-	(void)r;
-	(void)rng;
-	for (size_t i = 0; i < n; i++)
-		before[i] = words_published(i / pages, i % pages);
+	look_first = rng_below(rng, r->pages);
+	look_pages = rng_log(rng, r->pages - look_first);
+	if (look_pages > LOOK_MAX)
+		look_pages = LOOK_MAX;
+	for (size_t i = 0; i < look_pages * words_owners(); i++)
+		before[i] = words_published(i / look_pages,
+					    look_first + i % look_pages);
 	pid = fork();
 	if (pid < 0)
 		return false;
@@ -280,6 +301,9 @@ static bool fork_once(const struct region *r, struct rng *rng)
 	}
 	if (waitpid(pid, &status, 0) != pid)
 		race_error("waitpid: %s", strerror(errno));
+	/* Killed: for its memory, or by somebody who does not like it. */
+	if (WIFSIGNALED(status) && WTERMSIG(status) == SIGKILL)
+		return false;
 	if (!WIFEXITED(status))
 		race_fail("a forked child died of signal %d", WTERMSIG(status));
 	else if (WEXITSTATUS(status))

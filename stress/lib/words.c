@@ -38,11 +38,6 @@ unsigned int words_owners(void)
 	return nowners;
 }
 
-size_t words_pages(void)
-{
-	return npages;
-}
-
 static void blame(struct owner *o, const char *what, const char *by,
 		  size_t page, uint64_t expected, uint64_t found)
 {

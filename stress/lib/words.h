@@ -40,7 +40,6 @@ void words_run_alike(unsigned int owner, const struct way *way);
 uint64_t words_published(unsigned int owner, size_t page);
 volatile uint64_t *words_at(unsigned int owner, size_t page);
 unsigned int words_owners(void);
-size_t words_pages(void);
 
 /* judge: every word of every page, and what the owners saw in the round. */
 void words_judge(void);

@@ -34,7 +34,7 @@
 #include "crowd.h"
 #include "race.h"
 
-#define HUGE_PAGES 2
+#define HUGE_PAGES 1
 
 static const char *const way_names[] = {
 	"process_vm", "direct", "vmsplice", "uring", "pin", "all", NULL
