@@ -2,6 +2,7 @@
 """An emulated guest: QEMU with one vCPU a thread, so that races between vCPUs are real."""
 
 import json
+import os
 import shutil
 import socket
 import subprocess
@@ -12,15 +13,19 @@ from typing import Any
 
 from mmrace import config, emulator, splat, tools
 from mmrace.config import Arch, Variant
-from mmrace.errors import InfraError
+from mmrace.errors import InfraError, StoreError
 from mmrace.kernels import Kernel
 from mmrace.machines.base import MachineLost, Message, console_panic, parse_records
 
 # Emulation is an order of magnitude slower than the watchdogs expect (syzkaller's values for
 # emulated machines): a slow guest must not look like a hung one, a hung one is seen by silence.
-COMMON_APPEND = ("panic=-1 oops=panic loglevel=5 printk.devkmsg=on "
+COMMON_APPEND = ("panic=-1 oops=panic sysrq_always_enabled loglevel=5 printk.devkmsg=on "
                  "watchdog_thresh=60 rcupdate.rcu_cpu_stall_timeout=100 "
                  "workqueue.watchdog_thresh=420 rdinit=/init")
+
+
+# What counts as a full disk: less than this, and the next record may not fit.
+DISK_FULL_BYTES = 64 << 10
 
 
 def command_line(arch: Arch, variant: Variant, kernel: Kernel, initrd: Path, run: Path,
@@ -135,9 +140,18 @@ class QemuMachine:
                 data = file.read()
         except FileNotFoundError:
             return []
+        if not data:
+            self._check_disk()
         self._offset += len(data)
         *lines, self._torn = (self._torn + data).split(b"\n")
         return parse_records(lines)
+
+    def _check_disk(self) -> None:
+        """QEMU drops what it cannot write: a full disk would look like a silent guest."""
+        disk = os.statvfs(self.run)
+        if disk.f_bfree * disk.f_frsize < DISK_FULL_BYTES:
+            raise StoreError(f"no space is left below {self.run}, so the guest's records are "
+                             "lost; free some or set MMRACE_RUNS")
 
     def alive(self) -> bool:
         """Whether QEMU still runs."""
