@@ -60,7 +60,9 @@ def test_a_good_kernel_keeps_the_laws_and_a_broken_one_is_told(kernel: str, arch
             assert laws(machine) == ({name} if name in deciding else set())
         plants = {row["name"]: row["state"] for row in module.table("plants")}
         for law, plant in BREAKS.items():
-            if law not in deciding or plants[plant] == "absent":
+            # On s390 the plant takes away the mark by which alone the flush is known.
+            invisible = arch == "s390x" and law == "table-after-flush"
+            if law not in deciding or plants[plant] == "absent" or invisible:
                 print(f"{law}: cannot be planted or judged here")
                 continue
             assert module.write("plants", f"{plant} on") is None
