@@ -10,6 +10,7 @@ is dropped.  Names, not numbers, stand for commits.
 from __future__ import annotations
 
 import dataclasses
+import fcntl
 import json
 import os
 from collections.abc import Iterator
@@ -115,8 +116,14 @@ class Log:
     def __init__(self, path: Path, graph: Graph, settings: Settings) -> None:
         self.graph = graph
         path.parent.mkdir(parents=True, exist_ok=True)
-        old = path.read_bytes() if path.exists() else b""
         self._file = open(path, "ab")
+        try:
+            fcntl.flock(self._file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            self._file.close()
+            raise LogError(f"{path} is being written: the bisection still runs; end that one "
+                           "first") from None
+        old = path.read_bytes()
         whole = old.rfind(b"\n") + 1
         if whole < len(old):
             self._file.truncate(whole)

@@ -185,7 +185,7 @@ class Search:
             if isinstance(step, Enter):
                 self._take(step.event)
             else:
-                self._work(step)
+                self.work(step)
             if self._lost >= INFRA_IN_ROW:
                 return Finish(Answer.UNDECIDED, f"{self._lost} machines lost in a row")
 
@@ -193,7 +193,8 @@ class Search:
         self.sink(event)
         self.state.apply(event)
 
-    def _work(self, work: Work) -> None:
+    def work(self, work: Work) -> None:
+        """Build what is not built, and make the trials."""
         state = self.state
         for node in dict.fromkeys(work.nodes):
             if node not in state.built:
