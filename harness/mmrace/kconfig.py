@@ -57,7 +57,7 @@ def requested(arch: str, scenario: str) -> dict[str, str]:
 
 def as_text(options: dict[str, str]) -> str:
     """The options as Kconfig reads them."""
-    return "".join(f"CONFIG_{name}={value}\n" for name, value in options.items())
+    return "".join(f"CONFIG_{name}={value}\n" for name, value in sorted(options.items()))
 
 
 def _known(source: Path) -> set[str]:

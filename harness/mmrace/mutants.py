@@ -10,7 +10,7 @@ find. A mutant counts as found when anything that can see a failure has seen one
 import statistics
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -67,12 +67,16 @@ class Mutant:
     @property
     def kernel(self) -> str:
         """The id of its kernel, as a replay line has it."""
-        plain = f"{self.source}+{self.scenario}"
         if self.patch is None:
-            return plain
+            return self.plain_kernel
         patch = (self.patch.relative_to(TREE) if self.patch.is_relative_to(TREE)
                  and Path.cwd() == TREE else self.patch)
-        return f"{plain},{patch}"
+        return f"{self.plain_kernel},{patch}"
+
+    @property
+    def plain_kernel(self) -> str:
+        """The id of the kernel without the patch."""
+        return f"{self.source}+{self.scenario}"
 
     def record(self) -> dict[str, Any]:
         """What `list mutants` prints."""
@@ -193,27 +197,51 @@ class Plan:
 class Campaign:
     """Runs mutants and their controls on one architecture."""
 
-    def __init__(self, session: Session, plan: Plan, tell: Callable[[str], None]) -> None:
+    def __init__(self, session: Session, plan: Plan, tell: Callable[[str], None],
+                 done: Sequence[dict[str, Any]] = ()) -> None:
+        """`done` are rows of earlier runs: what they have is not run again."""
         self._session = session
         self._plan = plan
         self._tell = tell
         self._deadline = (None if plan.budget is None else time.monotonic() + plan.budget)
         self._noise: dict[tuple[str, str, str, Trial], set[str]] = {}
+        self._done = {(row["kernel"], row["machine"], row["arch"]) for row in done
+                      if row["mutant"] is not None}
+        for row in done:
+            if row["mutant"] is None:
+                self._learn(row)
 
     def run(self, wanted: Sequence[Mutant], arch: str) -> Iterator[dict[str, Any]]:
         """One row for each control and each mutant, as they end."""
-        chosen = [mutant for mutant in wanted if arch in mutant.arches]
+        chosen = [mutant for mutant in wanted if arch in mutant.arches
+                  and (mutant.kernel, mutant.machine, arch) not in self._done]
         for control in _controls(chosen, self._plan.trials):
-            yield self._row(control, arch)
+            fresh = tuple(trial for trial in control.trials
+                          if (control.kernel, control.machine, arch, trial) not in self._noise)
+            if fresh:
+                row = self._row(replace(control, trials=fresh), arch)
+                self._learn(row)
+                yield row
         for mutant in chosen:
             yield self._row(mutant, arch)
 
+    def _learn(self, row: dict[str, Any]) -> None:
+        """Note who saw something on an unmutated kernel."""
+        for score in row["races"]:
+            place = (row["kernel"], row["machine"], row["arch"],
+                     Trial(score["race"], tuple(score["options"].items())))
+            self._noise.setdefault(place, set()).update(score["found_by"])
+
     def _row(self, mutant: Mutant, arch: str) -> dict[str, Any]:
-        trials = self._plan.trials or mutant.trials
-        places = {trial: (mutant.source, mutant.scenario, mutant.machine, trial)
-                  for trial in trials}
-        scores = {(trial, mode): Score(trial, mode, self._noise.get(places[trial], set()))
+        trials = mutant.trials
+        if mutant.patch is not None:
+            trials = self._plan.trials or trials
+        scores = {(trial, mode): Score(trial, mode, set())
                   for trial in trials for mode in self._plan.modes}
+        if mutant.patch is not None:
+            for (trial, _), score in scores.items():
+                score.noise = self._noise.get(
+                    (mutant.plain_kernel, mutant.machine, arch, trial), set())
         for boot in range(self._plan.boots):
             if self._deadline is not None and time.monotonic() > self._deadline:
                 self._tell(f"{mutant.name} {arch}: the time budget is spent")
@@ -222,11 +250,8 @@ class Campaign:
                           duration=self._plan.duration, seed=self._plan.seed + boot,
                           variant=mutant.machine, options=trial.options)
                      for trial, mode in scores]
-            for key, record in zip(scores, self._session.cells(cells), strict=True):
+            for key, record in zip(scores, self._session.cells(cells)):
                 scores[key].add(record)
-        if mutant.patch is None:
-            for (trial, _), score in scores.items():
-                self._noise.setdefault(places[trial], set()).update(score.seers)
         return _summary(mutant, arch, list(scores.values()))
 
 

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0
 """The detection matrix, at the terminal and as a page of the docs."""
 
+import json
 import statistics
 from collections.abc import Iterable, Sequence
 from typing import Any
@@ -24,14 +25,26 @@ Nothing here was run longer than it says: "not found" is said of so many seconds
 
 
 def merged(rows: Iterable[Row]) -> list[Row]:
-    """One row for each mutant, kernel and architecture: a later run's counts."""
+    """One row for each mutant, kernel and architecture: a later run's counts.
+
+    The unmutated kernel's is put together from all runs, since each has its own mutants' races.
+    """
     kept: dict[tuple[Any, ...], Row] = {}
     for row in rows:
         key = (row["mutant"], row["arch"], row["kernel"], row["machine"])
-        kept.pop(key, None)
+        if row["mutant"] is None and key in kept:
+            row = _joined(kept[key], row)
         kept[key] = row
     return sorted(kept.values(), key=lambda row: (row["mutant"] is not None, row["theme"] or "",
                                                   row["mutant"] or "", row["arch"]))
+
+
+def _joined(old: Row, new: Row) -> Row:
+    scores = {(score["race"], json.dumps(score["options"]), score["mode"]): score
+              for row in (old, new) for score in row["races"]}
+    found_by = sorted({seer for score in scores.values() for seer in score["found_by"]})
+    return {**new, "races": list(scores.values()), "found_by": found_by, "found": bool(found_by),
+            "judged": old["judged"] + new["judged"], "cells": old["cells"] + new["cells"]}
 
 
 def _seconds(value: float | None) -> str:

@@ -101,7 +101,10 @@ class Session:
                 boot.lost = True
         while (waiting and not boot.spent and (waiting[0].mode == "control") == plants
                and not self._stop.is_set()):
-            yield self._one_cell(boot, waiting.pop(0), lost)
+            # A cell that cannot be run to its record is still waiting, for _one_boot to give up.
+            record = self._one_cell(boot, waiting[0], lost)
+            waiting.pop(0)
+            yield record
 
     def _give_up(self, cell: Cell, verdict: Verdict, reason: str) -> dict[str, Any]:
         """The record of a cell whose machine could not even be made."""

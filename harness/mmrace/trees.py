@@ -29,7 +29,7 @@ from mmrace.tree_source import Source
 SETTINGS = ("KBUILD_BUILD_TIMESTAMP=1970-01-01", "KBUILD_BUILD_USER=mmrace",
             "KBUILD_BUILD_HOST=mmrace", "KBUILD_BUILD_VERSION=1", "LOCALVERSION=")
 ENVIRONMENT = {"LC_ALL": "C.UTF-8", "CCACHE_DIR": buildroot.CCACHE, "CCACHE_MAXSIZE": "10G",
-               "CCACHE_DEPEND": "1"}
+               "CCACHE_DEPEND": "1", "PWD": "/"}
 
 # What of a source tree and of a build directory an external module is built against. Links
 # suffice for sources: nothing ever writes into a file of a copy, it is replaced.

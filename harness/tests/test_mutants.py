@@ -3,7 +3,7 @@
 
 import json
 import subprocess
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from typing import Any, cast
 
 import pytest
@@ -34,13 +34,14 @@ class CannedSession:
                    "time_to_first_failure_s": 0.5 if fails else None}
 
 
-def rows_of(failing: set[tuple[bool, str, str]]) -> list[dict[str, Any]]:
+def rows_of(failing: set[tuple[bool, str, str]],
+            done: Sequence[dict[str, Any]] = ()) -> list[dict[str, Any]]:
     """The rows of one mutant with two races, and of its control."""
     base = next(iter(mutants.mutants().values()))
     mutant = Mutant(name="m", source="source:trixie", patch=base.patch, arches=("x86_64",),
                     trials=(Trial("lost-write"), Trial("one-memory")))
     session = cast(Session, CannedSession(failing))
-    return list(Campaign(session, PLAN, print).run([mutant], "x86_64"))
+    return list(Campaign(session, PLAN, print, done).run([mutant], "x86_64"))
 
 
 def test_a_failure_of_the_mutant_alone_is_a_find() -> None:
@@ -57,6 +58,16 @@ def test_what_fails_without_the_patch_too_is_no_find_but_a_false_alarm() -> None
     assert control["found"] and mutants_view.verdict(control) == "FALSE ALARM"
     assert not row["found"] and row["median_s"] is None
     assert mutants_view.verdict(row) == "not found"
+
+
+def test_what_an_earlier_run_has_is_not_run_again_but_counts() -> None:
+    earlier = rows_of({(False, "lost-write", "natural")})
+    assert rows_of(set(), done=earlier) == []
+    assert [row["mutant"] for row in rows_of(set(), done=earlier[1:])] == [None]
+    again, = rows_of({(True, "lost-write", "natural"), (True, "one-memory", "natural")},
+                     done=earlier[:1])
+    hits = {score["race"]: score["hits"] for score in again["races"] if score["hits"]}
+    assert hits == {"one-memory": 2}, "what failed on the unmutated kernel is no find"
 
 
 def test_every_kind_of_evidence_counts() -> None:

@@ -59,6 +59,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--seed", type=int, default=None, help="the plan's seed (default: new)")
     parser.add_argument("--budget", type=common.positive(float), default=None,
                         help="seconds after which no further kernel is begun")
+    parser.add_argument("--resume", nargs="+", type=Path, default=[], metavar="RUN",
+                        help="do not run again what these run directories have rows of")
     parser.add_argument("--from", dest="runs", nargs="+", type=Path, metavar="RUN",
                         help="run nothing; take the rows of these run directories")
     parser.add_argument("--doc", type=Path, metavar="FILE", help="write the matrix as a page")
@@ -103,8 +105,9 @@ def _run(args: argparse.Namespace, progress: Progress) -> tuple[list[dict[str, A
                 seed=common.default_seed() if args.seed is None else args.seed,
                 modes=tuple(args.mode) or mutants.MODES, budget=args.budget,
                 trials=tuple(Trial(race) for race in args.race))
+    done = stored(args.resume)
     run = Run.create(["./mmrace", *sys.argv[1:]])
-    campaign = Campaign(Session(run, progress, checkers=True), plan, progress.say)
+    campaign = Campaign(Session(run, progress, checkers=True), plan, progress.say, done)
     rows: list[dict[str, Any]] = []
     try:
         for arch in arches:
