@@ -9,6 +9,7 @@
 #include <fcntl.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/statvfs.h>
 #include <sys/swap.h>
 #include <unistd.h>
 
@@ -54,11 +55,21 @@ static const char *on(const char *path)
 static const char *file_on(size_t slots)
 {
 	const char *missing = race_need_missing("dir");
+	size_t room;
+	struct statvfs fs;
 	char path[256];
 	int fd;
 
 	if (missing)
 		return missing;
+	if (statvfs(race_dir(), &fs))
+		return strerror(errno);
+	/* Not all of it: others write there too. */
+	room = fs.f_bavail * fs.f_frsize / 2 / race_page_size();
+	if (room < SLOTS_MIN)
+		return "--dir has no room for a swap file";
+	if (slots > room)
+		slots = room;
 	fd = race_file(".swap", path, slots * race_page_size());
 	if (!format(fd, slots))
 		race_error("%s: %s", path, strerror(errno));

@@ -21,7 +21,8 @@
  *
  * Each round a child with several threads stores without pause into memory of its own
  * and into a file of shared memory, with a page table each some of the time. It ends by a
- * signal, by itself or by exec, while others read and write it from outside.
+ * signal, by itself or by exec, while others read and write it from outside, and a kernel
+ * thread of the module's borrows its mm, where there is the module.
  *
  * Oracle. After waitpid() the shared memory does not change, and memory that this
  * process takes then keeps what it writes there. A child that becomes another program does
@@ -35,6 +36,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/ioctl.h>
 #include <sys/mman.h>
 #include <sys/prctl.h>
 #include <sys/syscall.h>
@@ -42,6 +44,8 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "../../include/mmrace_abi.h"
+#include "device.h"
 #include "race.h"
 
 #ifndef SYS_process_mrelease
@@ -56,6 +60,7 @@
 #define DELAY_NS	300000
 #define LOOK_NS		200000
 #define READY_MS	10000
+#define HOLD_US		200	/* of the kernel thread, each time */
 
 enum end { KILLED, EXITED, EXECED, RELEASED, ALL };
 static const char *const end_names[] = {
@@ -66,6 +71,7 @@ static struct shared {
 	_Alignas(64) volatile uint64_t counter[THREADS + 1][8];
 	atomic_uint ready, pid, reaped, leave;
 	enum end how;
+	uint64_t lent;		/* children whose mm a kernel thread borrowed */
 } *s;
 
 static char *private_at;	/* where the child has memory of its own */
@@ -105,11 +111,28 @@ static void *child_thread(void *arg)
 	return NULL;
 }
 
+/* A kernel thread on this mm, which outlives the process by a moment. */
+static void lend(void)
+{
+	struct mmrace_borrow borrow = {
+		.addr = (uintptr_t)child_word(TABLES, THREADS),
+		.cpu = -1,
+		.flags = MMRACE_BORROW_SPIN,
+		.hold_us = HOLD_US,
+	};
+	const char *missing;
+	int device = device_open(MMRACE_HAS_BORROW, &missing);
+
+	if (device >= 0 && !ioctl(device, MMRACE_IOC_BORROW, &borrow))
+		s->lent++;
+}
+
 static void child(pid_t parent)
 {
 	pthread_t thread;
 
 	prctl(PR_SET_PDEATHSIG, SIGKILL);
+	lend();
 	for (uintptr_t i = 0; i < THREADS; i++)
 		if (pthread_create(&thread, NULL, child_thread, (void *)i))
 			_exit(1);
@@ -293,6 +316,7 @@ static void extra(void)
 	race_extra("changed", changed);
 	race_extra("scribbled", scribbled);
 	race_extra("outside", outside);
+	race_extra("lent", s ? s->lent : 0);
 }
 
 const struct race race = {

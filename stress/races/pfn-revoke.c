@@ -36,7 +36,7 @@
 #include "race.h"
 
 #define DELAY_NS	100000
-#define WATCH_US	200
+#define WATCH_US	2000	/* at most */
 
 enum how { REVOKE, MUNMAP, ALL };
 static const char *const how_names[] = { "revoke", "munmap", "all", NULL };
@@ -96,7 +96,9 @@ static void prepare(void)
 
 static void driver(void)
 {
-	s.revoke = (struct mmrace_pfn_revoke){ .watch_us = WATCH_US };
+	s.revoke = (struct mmrace_pfn_revoke){
+		.watch_us = rng_log(race_rng(), WATCH_US),
+	};
 	while (!atomic_load(&s.go) && !race_over())
 		race_relax();
 	race_delay(race_sweep(DELAY_NS));

@@ -36,7 +36,7 @@
 #include "race.h"
 
 #define DELAY_NS	100000
-#define WATCH_NS	30000	/* how long nothing may be stored */
+#define WATCH_NS	2000000	/* at most, how long nothing may be stored */
 #define SOFT_DIRTY	(1ULL << 55)	/* in a word of /proc/PID/pagemap */
 #define HUGE_MAX	(4 << 20)
 
@@ -138,7 +138,8 @@ static void watch_uffd(void)
 
 	protect(true);
 	s.found = *slot;
-	race_delay(WATCH_NS);
+	/* Long enough at times for a writer whose CPU was away. */
+	race_delay(rng_log(race_rng(), WATCH_NS));
 	s.then = *slot;
 	atomic_store(&s.phase, STOP);
 	/* The range may not change any more: this wakes whoever waits. */
