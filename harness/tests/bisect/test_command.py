@@ -12,7 +12,7 @@ from mmrace.bisect import git
 from mmrace.bisect.cli import main
 from mmrace.bisect.command import kind_of
 from mmrace.bisect.confirm import fisher, power
-from mmrace.bisect.log import LogError, read, replay
+from mmrace.bisect.log import Log, LogError, read, replay
 from mmrace.bisect.options import add_arguments
 from mmrace.bisect.settings import Kind, Settings
 from mmrace.bisect.state import State
@@ -133,6 +133,8 @@ def test_resume_is_replay(tree: Path, capsys: pytest.CaptureFixture[str]) -> Non
         command("--resume", str(out), "--confidence", "0.9")
     with pytest.raises(UsageError, match="no bisection"):
         command("--resume", str(tree))
+    with Log(path, graph, Settings()), pytest.raises(LogError, match="still runs"):
+        command("--resume", str(out))
 
 
 def test_no_change_and_usage(tree: Path) -> None:
