@@ -50,7 +50,7 @@ void child_tick(void);
 void child_abandon(void);
 
 /* kmsg.c: the kernel's log */
-int kmsg_open(void);
+int kmsg_open(bool from_now);
 void kmsg_drain(int fd);
 
 /* files.c: reading and writing files for the harness */

@@ -12,9 +12,14 @@
 
 #include "agent.h"
 
-int kmsg_open(void)
+/* A host's log from before we came is not about us; a guest's is, from its first line. */
+int kmsg_open(bool from_now)
 {
-	return open("/dev/kmsg", O_RDONLY | O_NONBLOCK | O_CLOEXEC);
+	int fd = open("/dev/kmsg", O_RDONLY | O_NONBLOCK | O_CLOEXEC);
+
+	if (fd >= 0 && from_now)
+		lseek(fd, 0, SEEK_END);
+	return fd;
 }
 
 void kmsg_drain(int fd)

@@ -166,6 +166,7 @@ static void loop(int commands, int kmsg)
 int main(int argc, char **argv)
 {
 	int commands = STDIN_FILENO;
+	int kmsg;
 
 	is_init = getpid() == 1;
 	if (!is_init && (argc != 2 || strcmp(argv[1], "--stdio"))) {
@@ -178,8 +179,10 @@ int main(int argc, char **argv)
 		boot_run(PLAN_PATH);
 		commands = boot_open_port("mmrace.ctl", O_RDONLY | O_NONBLOCK, 5000);
 	}
+	/* Before the first word: what happens after it is in the log that is read. */
+	kmsg = kmsg_open(!is_init);
 	say_hello();
-	loop(commands, kmsg_open());
+	loop(commands, kmsg);
 	child_abandon();
 	return 0;
 }

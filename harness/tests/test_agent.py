@@ -35,6 +35,18 @@ def test_hello_tells_the_machine(agent: Agent) -> None:
     assert agent.hello["page_size"] == os.sysconf("SC_PAGESIZE")
 
 
+def test_the_log_of_a_host_begins_now(tmp_path: Path) -> None:
+    with open("/dev/kmsg", "w", encoding="utf-8") as log:
+        log.write("mmrace test: before\n")
+    with LocalMachine(build.agent(config.arch(os.uname().machine)), tmp_path) as machine:
+        agent = Agent(machine)
+        agent.wait_ready(10)
+        with open("/dev/kmsg", "w", encoding="utf-8") as log:
+            log.write("mmrace test: after\n")
+        agent.wait(lambda record: record["t"] == "kmsg" and "after" in record["text"], 10, "log")
+        assert not [record for record in agent.kmsg if "mmrace test: before" in record["text"]]
+
+
 def test_a_child_is_relayed_whole(agent: Agent) -> None:
     end, seen = run(agent, "echo out; echo err >&2; "
                            """echo '{"ev":"end","n":1}' > "/dev/fd/$1"; exit 3""")

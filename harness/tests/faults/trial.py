@@ -225,18 +225,24 @@ def check_resumed(matrix: Matrix, stood: set[str]) -> None:
     assert stood <= {cell.name for cell in cells}, "a cell that stood was run again"
 
 
-def trial(base: Path, place: str, fault: str, at_s: float) -> str:
-    """Run one trial; `hit`, or `late` when there was nothing to kill from that moment on."""
+def trial(base: Path, place: str, fault: str, at_s: float) -> tuple[bool, float]:
+    """Run one trial: whether there was anything to kill from that moment on, and how long the
+    run took that was to be cut, in seconds."""
     with small_disk(base):
         matrix = Matrix(base, place)
         path = write_matrix(base, place)
+        started = time.monotonic()
         matrix.start(str(path))
-        time.sleep(at_s)
+        try:
+            matrix.process.wait(at_s)
+        except subprocess.TimeoutExpired:
+            pass    # it is under way, as it should be
         hit = FAULTS[place][fault](matrix)
         while not hit and matrix.process.poll() is None:
             time.sleep(0.02)    # what is to be killed is not there yet
             hit = FAULTS[place][fault](matrix)
         matrix.process.wait(RUN_LIMIT_S)
+        took_s = time.monotonic() - started
         (matrix.runs / "filler").unlink(missing_ok=True)
         time.sleep(0.3)     # the kernel ends an emulator with its harness, but not at once
         left = subprocess.run(["pgrep", "-f", f"qemu.*{base}"], stdout=subprocess.PIPE,
@@ -250,7 +256,7 @@ def trial(base: Path, place: str, fault: str, at_s: float) -> str:
             matrix.start(str(path))
         matrix.process.wait(RUN_LIMIT_S)
         check_resumed(matrix, stood)
-    return "hit" if hit else "late"
+    return hit, took_s
 
 
 def plan(seed: int, number: int, guests: int) -> list[tuple[str, str, float]]:
