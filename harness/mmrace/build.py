@@ -59,7 +59,8 @@ def module(kernel: Kernel, *, sparse: bool = False) -> Module:
 
 def _build_module(kernel: Kernel, home: Path, sparse: bool) -> None:
     root = buildroot.for_kernel(kernel)
-    inside = f"/build/{kernel.arch}-{home.name}{'-sparse' if sparse else ''}"
+    # Kernels of one compiler share a build root, and are built for at the same time.
+    inside = f"/build/{home.parent.name}-{home.name}{'-sparse' if sparse else ''}"
     work = Path(f"{root.home}{inside}")
     shutil.rmtree(work, ignore_errors=True)
     for part in MODULE_SOURCES:
