@@ -1,15 +1,16 @@
 # SPDX-License-Identifier: GPL-2.0
 """Kernel trees: what an id names, how a copy is brought to a state, what Kconfig did not grant."""
 
+import json
 import os
 import subprocess
 from pathlib import Path
 
 import pytest
 
-from mmrace import config, kconfig
-from mmrace.errors import UsageError
-from mmrace.kernels import parse_id
+from mmrace import cli, config, kconfig, trees
+from mmrace.errors import TreeBuildError, UsageError
+from mmrace.kernels import Kernel, parse_id
 from mmrace.tree_source import DirectorySource, GitSource, Source
 
 MAKEFILE = "VERSION = 6\nPATCHLEVEL = 12\nSUBLEVEL = 3\nEXTRAVERSION =\n"
@@ -184,3 +185,14 @@ def test_a_scenario_overrides_and_keeps_what_mmrace_needs(arch: str, scenario: s
     wanted = kconfig.requested(arch, scenario)
     assert wanted["KPROBES"] == "y" and wanted["MODULES"] == "y"
     assert kconfig.parse(kconfig.as_text(wanted)) == wanted
+
+
+def test_a_tree_that_does_not_build_is_skipped_as_bisection_wants(
+        tree: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+    def fails(*_: object) -> Kernel:
+        raise TreeBuildError("build failed: mm/memory.c:1: error: planted")
+    monkeypatch.setattr(trees, "resolve", fails)
+    monkeypatch.setenv("MMRACE_RUNS", str(tree.parent / "runs"))
+    assert cli.main(["run", "--kernel", f"tree:{tree}", "--race", "lost-write", "--json"]) == 125
+    record = json.loads(capsys.readouterr().out)
+    assert record["verdict"] == "SKIP" and "planted" in record["reason"]
