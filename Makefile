@@ -8,7 +8,7 @@ PYTHON := /usr/bin/python3
 export PYTHONPATH := $(CURDIR)/harness
 export PYTHONDONTWRITEBYTECODE := 1
 
-.PHONY: help run test test-unit check module kernel stress clean
+.PHONY: help run test test-unit check module dkms-install dkms-remove kernel stress clean
 
 help:
 	@echo "make run      find a real lost write on Debian's 6.1, and none on 6.12 (as root, in QEMU)"
@@ -16,6 +16,7 @@ help:
 	@echo "make check    every static check; a missing tool is a failure"
 	@echo "make module   mmrace.ko for the running kernel (KDIR=$(KDIR))"
 	@echo "make kernel   kernels from the sources of bookworm, trixie and sid, in the cache (SCENARIO=slim)"
+	@echo "make dkms-install   mmrace.ko for this kernel and those to come, through dkms (as root)"
 	@echo "make stress   the races for ARCH=$(ARCH)"
 	@echo "make clean    remove build/ (the cache stays: ~/.cache/mmrace)"
 	@echo "make emulator build one of configs/emulators.toml (NAME=s390x-edat, an s390x with huge pages)"
@@ -50,6 +51,22 @@ module:
 kernel:
 	@ci/install-packages run kernel
 	@./mmrace build --arch $(ARCH) $(foreach suite,bookworm trixie sid,--kernel source:$(suite)+$(SCENARIO))
+
+VERSION = $(shell sed -n 's/^MODULE_VERSION("\(.*\)");/\1/p' module/main.c)
+DKMS_KERNEL ?= $(shell uname -r)
+DKMS_SOURCE = /usr/src/mmrace-$(VERSION)
+
+dkms-install:
+	@command -v dkms > /dev/null || { echo "make dkms-install: there is no dkms here; apt-get install dkms" >&2; exit 2; }
+	@dkms remove mmrace/$(VERSION) --all > /dev/null 2>&1 || true
+	@rm -rf $(DKMS_SOURCE) && mkdir -p $(DKMS_SOURCE)
+	@cp -r module include COPYING $(DKMS_SOURCE)/
+	@sed 's/@VERSION@/$(VERSION)/' dkms/dkms.conf.in > $(DKMS_SOURCE)/dkms.conf
+	dkms install mmrace/$(VERSION) -k $(DKMS_KERNEL)
+
+dkms-remove:
+	dkms remove mmrace/$(VERSION) --all
+	@rm -rf $(DKMS_SOURCE)
 
 stress:
 	$(MAKE) -C stress O=$(CURDIR)/build/stress/$(ARCH)
