@@ -28,6 +28,7 @@
 #endif
 #define MPOL_MF_MOVE 2
 #define RARELY 8
+#define MIGRATE_ONE_IN 2
 #define COLLAPSE_ATTEMPTS 3
 #define LOOK_MAX 128	/* pages that a forked child looks at */
 #define SWAP_FACTOR 2	/* slots for each page: old copies stay a while */
@@ -90,7 +91,8 @@ static const char *collapse_setup(const struct region *r)
 {
 	if (r->unit == race_page_size())
 		return "needs transparent huge pages";
-	/* A page table's worth of memory that is not there: nothing to collapse. */
+	/* Of memory that is not there it says the same as a kernel that has no such call. */
+	touch(r->mem, r->unit);
 	if (madvise(r->mem, r->unit, MADV_COLLAPSE) && errno == EINVAL)
 		return "the kernel has no MADV_COLLAPSE";
 	return NULL;
@@ -98,8 +100,7 @@ static const char *collapse_setup(const struct region *r)
 
 static bool collapse(const struct region *r, struct rng *rng)
 {
-	size_t units = (r->pages + 1) * race_page_size() / r->unit;
-	char *at = r->mem + rng_below(rng, units) * r->unit;
+	char *at = r->mem + rng_below(rng, r->len / r->unit) * r->unit;
 
 	/* A page that is away or new to some CPU's list is a reason to refuse. */
 	touch(at, r->unit);
@@ -327,7 +328,7 @@ static const char *ksm_set(const char *name, const char *value)
 	char path[64], old[32];
 
 	snprintf(path, sizeof(path), KSM "%s", name);
-	if (race_read_file(path, old, sizeof(old)))
+	if (race_read_file(path, old, sizeof(old)) || access(path, W_OK))
 		return "needs KSM, and root to switch it";
 	race_undo_write(path, old);
 	return race_write_file(path, value) ?
@@ -351,10 +352,11 @@ static const char *ksm_setup(const struct region *r)
 /* Merging is the daemon's, at its time; taking back is at once. */
 static bool ksm(const struct region *r, struct rng *rng)
 {
-	size_t len = (r->pages + 1) * race_page_size();
 	char *at = r->mem;
+	size_t len;
 
-	if (madvise(at, len, MADV_MERGEABLE))
+	/* All of it: a huge page's memory must be alike to be collapsed. */
+	if (madvise(at, r->len, MADV_MERGEABLE))
 		return false;
 	if (rng_below(rng, 4))
 		return true;
@@ -391,7 +393,7 @@ static bool migrate(const struct region *r, struct rng *rng)
 
 	if (!two_nodes) {
 		/* All memory of the machine: dear, so rare. */
-		return !rng_below(rng, RARELY) &&
+		return !rng_below(rng, MIGRATE_ONE_IN) &&
 		       !race_write_file("/proc/sys/vm/compact_memory", "1");
 	}
 	n = len / page;

@@ -17,6 +17,7 @@ struct region {
 	char *mem;
 	size_t pages;	/* words in all of them; one more page follows, nobody's */
 	size_t unit;	/* in bytes: huge pages, or one page where there are none */
+	size_t len;	/* in bytes: all of it, whole units */
 };
 
 struct change {

@@ -1,12 +1,15 @@
 // SPDX-License-Identifier: GPL-2.0
 /* Who goes which way in a round, and what changes below them. See crowd.h. */
+#include <errno.h>
 #include <string.h>
+#include <sys/mman.h>
 
 #include "core.h"
 #include "crowd.h"
 #include "words.h"
 
 #define THINGS_MAX 16
+#define HUGE_MAX (4 << 20)	/* larger pages take too long to fill */
 
 enum { WRITER0, WRITER1, PEER, OWNERS };
 
@@ -41,6 +44,31 @@ static bool asked(const char *option, const char *name)
 	return !strcmp(value, "all") || !strcmp(value, name);
 }
 
+const char *const crowd_sizes[] = { "small", "huge", "mixed", NULL };
+
+struct region crowd_region(enum crowd_size size, size_t pages)
+{
+	size_t page = race_page_size(), pmd = race_pmd_size();
+	bool large = size != SMALL && !race_need_missing("thp") &&
+		     pmd <= HUGE_MAX;
+	struct region r = { .pages = pages, .unit = large ? pmd : page };
+	char *p;
+
+	if (size == HUGE && !large)
+		race_skip("--size huge: no transparent huge pages, or larger than %d bytes",
+			  HUGE_MAX);
+	if (size == HUGE)
+		r.pages = pmd / page - 1;
+	r.len = ((r.pages + 1) * page + r.unit - 1) / r.unit * r.unit;
+	p = mmap(NULL, r.len + pmd, PROT_READ | PROT_WRITE,
+		 MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+	if (p == MAP_FAILED)
+		race_error("mmap: %s", strerror(errno));
+	r.mem = (char *)(((uintptr_t)p + pmd - 1) / pmd * pmd);
+	madvise(r.mem, r.len, large ? MADV_HUGEPAGE : MADV_NOHUGEPAGE);
+	return r;
+}
+
 void crowd_setup(const struct crowd *c, struct region r)
 {
 	const char *missing;
@@ -73,6 +101,7 @@ void crowd_prepare(void)
 
 	way = crowd->ways[ways.which[race_round() % ways.nr]];
 	alike = !rng_below(rng, 4);
+	words_focus(rng);
 }
 
 static void run(unsigned int owner, const struct way *by)

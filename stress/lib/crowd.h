@@ -18,6 +18,15 @@ struct crowd {
 	uint64_t delay_ns;			/* at most, before each */
 };
 
+/*
+ * setup: memory for words in so many pages. SMALL has small pages alone; MIXED is as large as
+ * a huge page and may become one, but words are in its first pages only, which keeps rounds
+ * short; HUGE has words in all of it. Without huge pages MIXED is SMALL, and HUGE a skip.
+ */
+enum crowd_size { SMALL, HUGE, MIXED };
+extern const char *const crowd_sizes[];	/* for an option; NULL ends */
+struct region crowd_region(enum crowd_size size, size_t pages);
+
 void crowd_setup(const struct crowd *crowd, struct region region);
 void crowd_prepare(void);
 void crowd_writer0(void);

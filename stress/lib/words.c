@@ -19,6 +19,7 @@ static struct owner {
 
 static char *words;
 static size_t npages;
+static size_t hot_first, hot_pages;	/* of this round */
 static unsigned int nowners;
 static uint64_t wrong, late;
 
@@ -104,12 +105,18 @@ static void store_burst(unsigned int self, size_t page, uint64_t n,
 	atomic_store(&me->stored[page], last);
 }
 
+void words_focus(struct rng *rng)
+{
+	hot_pages = rng_below(rng, 2) ? npages : rng_log(rng, npages);
+	hot_first = rng_below(rng, npages - hot_pages + 1);
+}
+
 void words_run(unsigned int self, const struct way *way)
 {
 	struct rng *rng = race_rng();
 
 	while (!race_over()) {
-		size_t page = rng_below(rng, npages);
+		size_t page = hot_first + rng_below(rng, hot_pages);
 		uint64_t stores = rng_log(rng, STORES_MAX);
 
 		if (way->burst)
@@ -177,6 +184,7 @@ void words_setup(char *mem, size_t pages, unsigned int n)
 	words = mem;
 	npages = pages;
 	nowners = n;
+	hot_pages = pages;
 	for (unsigned int i = 0; i < n; i++)
 		owners[i].stored = race_shared(pages * sizeof(uint64_t));
 }

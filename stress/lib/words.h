@@ -20,12 +20,19 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "rng.h"
 #include "ways.h"
 
 #define WORDS_OWNERS_MAX 4
 
 /* setup: mem, whose pages are zero and stay mapped, gets the words. */
 void words_setup(char *mem, size_t npages, unsigned int owners);
+
+/*
+ * main, prepare: which pages the round is about, all of them or a few, on which the
+ * owners meet more often.
+ */
+void words_focus(struct rng *rng);
 
 /* An actor: stores and looks until the round is over. */
 void words_run(unsigned int owner, const struct way *way);

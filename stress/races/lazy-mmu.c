@@ -24,11 +24,6 @@
  * batches (fork, mprotect), and kernel page tables are made, walked and taken away by the
  * module's device. Oracle: lib/words.h, the device's own, and the kernel's log.
  */
-#define _GNU_SOURCE
-#include <errno.h>
-#include <string.h>
-#include <sys/mman.h>
-
 #include "crowd.h"
 #include "race.h"
 
@@ -50,17 +45,8 @@ static const struct crowd crowd = {
 
 static void setup(void)
 {
-	struct region region = {
-		.pages = race_option_number("pages"),
-		.unit = race_page_size(),
-	};
-
-	region.mem = mmap(NULL, (region.pages + 1) * race_page_size(),
-			  PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS,
-			  -1, 0);
-	if (region.mem == MAP_FAILED)
-		race_error("mmap: %s", strerror(errno));
-	crowd_setup(&crowd, region);
+	crowd_setup(&crowd, crowd_region(race_option_index("size"),
+					 race_option_number("pages")));
 }
 
 const struct race race = {
@@ -82,6 +68,7 @@ const struct race race = {
 		  "how the peer reaches the memory; all takes turns" },
 		{ "change", change_names, "all", .help =
 		  "what changes page tables; all takes turns" },
+		{ "size", crowd_sizes, "small", .help = "pages of the memory" },
 		{ "pages", NULL, "96", 2, 4096, "pages that the threads share" },
 		{ NULL }
 	},

@@ -23,11 +23,6 @@
  *
  * Oracle: lib/words.h, and for fork lib/changes.c.
  */
-#define _GNU_SOURCE
-#include <errno.h>
-#include <string.h>
-#include <sys/mman.h>
-
 #include "crowd.h"
 #include "race.h"
 
@@ -37,7 +32,7 @@ static const char *const way_names[] = {
 
 static const char *const change_names[] = {
 	"fork", "ksm", "migrate", "softdirty", "swapoff", "pageout", "split",
-	"cold", "all", NULL
+	"collapse", "cold", "all", NULL
 };
 
 static const struct crowd crowd = {
@@ -47,8 +42,8 @@ static const struct crowd crowd = {
 	},
 	.changes = (const struct change *const[]){
 		&change_fork, &change_ksm, &change_migrate, &change_softdirty,
-		&change_swapoff, &change_pageout, &change_split, &change_cold,
-		NULL
+		&change_swapoff, &change_pageout, &change_split,
+		&change_collapse, &change_cold, NULL
 	},
 	.calls = 8,
 	.delay_ns = 200000,
@@ -56,17 +51,8 @@ static const struct crowd crowd = {
 
 static void setup(void)
 {
-	struct region region = {
-		.pages = race_option_number("pages"),
-		.unit = race_page_size(),
-	};
-
-	region.mem = mmap(NULL, (region.pages + 1) * race_page_size(),
-			  PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS,
-			  -1, 0);
-	if (region.mem == MAP_FAILED)
-		race_error("mmap: %s", strerror(errno));
-	crowd_setup(&crowd, region);
+	crowd_setup(&crowd, crowd_region(race_option_index("size"),
+					 race_option_number("pages")));
 }
 
 const struct race race = {
@@ -87,6 +73,7 @@ const struct race race = {
 		  "how the peer reaches the memory; all takes turns" },
 		{ "change", change_names, "all", .help =
 		  "what happens to the pages; all takes turns" },
+		{ "size", crowd_sizes, "mixed", .help = "pages of the memory" },
 		{ "pages", NULL, "96", 2, 4096, "pages that the threads share" },
 		{ NULL }
 	},

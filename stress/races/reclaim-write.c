@@ -63,12 +63,18 @@ static void page_out(void)
 	}
 }
 
+static void prepare(void)
+{
+	words_focus(race_rng());
+}
+
 static void setup(void)
 {
 	const char *missing;
 
 	region.pages = race_option_number("pages");
 	region.unit = race_page_size();
+	region.len = region.pages * race_page_size();
 	region.mem = mmap(NULL, region.pages * race_page_size(),
 			  PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS,
 			  -1, 0);
@@ -119,6 +125,7 @@ const struct race race = {
 		{ NULL }
 	},
 	.setup = setup,
+	.prepare = prepare,
 	.main_act = page_out,
 	.judge = words_judge,
 	.teardown = teardown,

@@ -25,15 +25,8 @@
  *
  * Oracle: lib/words.h. The peer is the second MMU.
  */
-#define _GNU_SOURCE
-#include <errno.h>
-#include <string.h>
-#include <sys/mman.h>
-
 #include "crowd.h"
 #include "race.h"
-
-#define HUGE_MAX (4 << 20)
 
 static const char *const way_names[] = { "mirror", "kvm", "all", NULL };
 
@@ -55,27 +48,9 @@ static const struct crowd crowd = {
 
 static void setup(void)
 {
-	size_t page = race_page_size(), pmd = race_pmd_size();
-	bool huge = race_option_index("size") == 1;
-	struct region region;
-	char *p;
-
-	if (huge && (race_need_missing("thp") || pmd > HUGE_MAX))
-		race_skip("--size huge: no transparent huge pages, or larger than %d bytes",
-			  HUGE_MAX);
-	region.unit = huge ? pmd : page;
-	region.pages = huge ? pmd / page - 1 : race_option_number("pages");
-	p = mmap(NULL, (region.pages + 1) * page + pmd, PROT_READ | PROT_WRITE,
-		 MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
-	if (p == MAP_FAILED)
-		race_error("mmap: %s", strerror(errno));
-	region.mem = (char *)(((uintptr_t)p + pmd - 1) / pmd * pmd);
-	if (huge)
-		madvise(region.mem, pmd, MADV_HUGEPAGE);
-	crowd_setup(&crowd, region);
+	crowd_setup(&crowd, crowd_region(race_option_index("size"),
+					 race_option_number("pages")));
 }
-
-static const char *const size_names[] = { "small", "huge", NULL };
 
 const struct race race = {
 	.name = "secondary-mmu",
@@ -95,7 +70,7 @@ const struct race race = {
 		  "the second MMU; all takes turns" },
 		{ "change", change_names, "all", .help =
 		  "what happens to the pages; all takes turns" },
-		{ "size", size_names, "small", .help = "pages of the memory" },
+		{ "size", crowd_sizes, "mixed", .help = "pages of the memory" },
 		{ "pages", NULL, "96", 2, 4096, "how many, of small ones" },
 		{ NULL }
 	},

@@ -34,8 +34,6 @@
 #include "crowd.h"
 #include "race.h"
 
-#define HUGE_PAGES 1
-
 static const char *const way_names[] = {
 	"process_vm", "direct", "vmsplice", "uring", "pin", "all", NULL
 };
@@ -60,21 +58,20 @@ static const struct crowd crowd = {
 static void setup(void)
 {
 	size_t huge = race_pmd_size();
-	char *p = mmap(NULL, (HUGE_PAGES + 1) * huge, PROT_READ | PROT_WRITE,
+	char *p = mmap(NULL, 2 * huge, PROT_READ | PROT_WRITE,
 		       MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
 	struct region region = {
 		.mem = (char *)(((uintptr_t)p + huge - 1) / huge * huge),
 		/* The last page is nobody's: dropping it splits the huge page. */
-		.pages = HUGE_PAGES * huge / race_page_size() - 1,
+		.pages = huge / race_page_size() - 1,
 		.unit = huge,
+		.len = huge,
 	};
 
 	if (p == MAP_FAILED)
 		race_error("mmap: %s", strerror(errno));
-	if (madvise(region.mem, HUGE_PAGES * huge, MADV_HUGEPAGE))
+	if (madvise(region.mem, huge, MADV_HUGEPAGE))
 		race_skip("MADV_HUGEPAGE: %s", strerror(errno));
-	for (int i = 0; i < HUGE_PAGES; i++)
-		*(volatile char *)(region.mem + i * huge) = 0;
 	crowd_setup(&crowd, region);
 }
 
