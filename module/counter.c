@@ -13,7 +13,7 @@
 struct mmr_counters __percpu *mmr_counters;
 
 static const char *const counter_names[] = {
-#define COUNTER(id, name) [MMR_##id] = name,
+#define COUNTER(id, name)	[MMR_##id] = name,
 #include "counters.def"
 #undef COUNTER
 };

@@ -16,7 +16,7 @@ struct hist {
 static struct hist __percpu *hists;
 
 const char *const mmr_hist_names[MMR_NR_HISTS] = {
-#define HIST(id, name) [MMR_HIST_##id] = name,
+#define HIST(id, name)	[MMR_HIST_##id] = name,
 #include "hists.def"
 #undef HIST
 };

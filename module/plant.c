@@ -64,7 +64,7 @@ static DEFINE_MUTEX(plants_lock);	/* serialises every change of a state */
 /* === In the handler === */
 
 /* Where a skipped function goes on x86. */
-unsigned long noinline mmr_return_zero(void)
+noinline unsigned long mmr_return_zero(void)
 {
 	return 0;
 }
@@ -248,7 +248,7 @@ static void plant_off(struct mmr_plant *plant)
 	 */
 	WRITE_ONCE(plant->closing, true);
 	while (atomic_read(&plant->open))
-		msleep(1);
+		usleep_range(1000, 2000);
 	unregister_sites(plant, plant->nr_sites);
 	mmr_probes_around(plant->site, plant->nr_sites, lift_anchors, plant);
 	WRITE_ONCE(plant->closing, false);
@@ -298,7 +298,7 @@ int mmr_plants_init(void)
 		unregister_sites(plant, plant->nr_sites);
 		if (plant->nr_sites >= plant->need) {
 			plant->state = PLANT_OFF;
-			strcpy(plant->reason, "-");
+			strscpy(plant->reason, "-", sizeof(plant->reason));
 			continue;
 		}
 		plant->nr_sites = 0;
@@ -306,7 +306,7 @@ int mmr_plants_init(void)
 			snprintf(plant->reason, sizeof(plant->reason),
 				 "cannot be planted: error %d", err);
 		else
-			strcpy(plant->reason, "this kernel has not all of its symbols");
+			strscpy(plant->reason, "this kernel has not all of its symbols", sizeof(plant->reason));
 	}
 	return 0;
 }

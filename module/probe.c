@@ -351,7 +351,7 @@ static void arm_probe(struct mmr_probe *probe)
 	WRITE_ONCE(changed_ns, ktime_get_mono_fast_ns());
 	if (probe->nr_sites) {
 		probe->state = MMR_ARMED;
-		strcpy(probe->reason, "-");
+		strscpy(probe->reason, "-", sizeof(probe->reason));
 		return;
 	}
 	probe->state = MMR_ABSENT;
@@ -359,7 +359,7 @@ static void arm_probe(struct mmr_probe *probe)
 		snprintf(probe->reason, sizeof(probe->reason),
 			 "cannot be probed: error %d", err);
 	else
-		strcpy(probe->reason, "this kernel has none of its symbols");
+		strscpy(probe->reason, "this kernel has none of its symbols", sizeof(probe->reason));
 }
 
 typedef bool (*match_fn)(const struct mmr_probe *probe, const void *what);
@@ -475,7 +475,7 @@ int mmr_probes_init(void)
 			continue;
 		}
 		mmr_probes[i].state = MMR_DISABLED;
-		strcpy(mmr_probes[i].reason, "armed on demand only");
+		strscpy(mmr_probes[i].reason, "armed on demand only", sizeof(mmr_probes[i].reason));
 	}
 	mutex_unlock(&probes_lock);
 	return 0;

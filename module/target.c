@@ -277,7 +277,7 @@ int mmr_target_set(char *request)
 		   strlen(request) < TASK_COMM_LEN) {
 		switch_mode(TARGET_NONE);
 		memset(comm, 0, sizeof(comm));
-		strcpy(comm, request);
+		strscpy(comm, request, sizeof(comm));
 		switch_mode(TARGET_COMM);
 	} else {
 		err = -EINVAL;

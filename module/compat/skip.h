@@ -8,6 +8,7 @@
 #ifndef MMRACE_COMPAT_SKIP_H
 #define MMRACE_COMPAT_SKIP_H
 
+#include <linux/kernel.h>
 #include <linux/ptrace.h>
 
 #include "mmrace.h"
@@ -34,12 +35,10 @@ static __always_inline void mmr_set_argument(struct pt_regs *regs,
 					     unsigned int n, unsigned long value)
 {
 #if defined(CONFIG_X86_64)
-	switch (n) {
-	case 0: regs->di = value; break;
-	case 1: regs->si = value; break;
-	case 2: regs->dx = value; break;
-	case 3: regs->cx = value; break;
-	}
+	unsigned long *const arg[] = { &regs->di, &regs->si, &regs->dx, &regs->cx };
+
+	if (n < ARRAY_SIZE(arg))
+		*arg[n] = value;
 #elif defined(CONFIG_S390)
 	regs->gprs[2 + n] = value;
 #elif defined(CONFIG_PPC64)
