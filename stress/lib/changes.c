@@ -266,8 +266,12 @@ static enum child child_looks(void)
 	uint64_t own = ~(uint64_t)getpid();
 
 	for (size_t i = 0; i < n; i++) {
+		uint64_t most = words_announced(i / look_pages,
+						look_first + i % look_pages);
+
 		copy[i] = *look_at(i);
-		if (copy[i] < before[i] && before[i] - copy[i] > race_late_stores())
+		if (copy[i] < before[i] && before[i] - copy[i] > race_late_stores() &&
+		    !words_possible(copy[i], before[i], most))
 			return CHILD_OLD;
 	}
 	for (size_t i = 0; i < n; i++)

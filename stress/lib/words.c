@@ -12,7 +12,8 @@
 
 /* One owner's view; but for what it publishes it is his alone while a round runs. */
 static struct owner {
-	_Alignas(64) atomic_ullong *stored;	/* published, for each page */
+	/* For each page: what is stored for certain, and what may be by now. */
+	_Alignas(64) atomic_ullong *stored, *announced;
 	uint64_t highest;
 	uint64_t wrong, late;			/* in this round */
 } owners[WORDS_OWNERS_MAX];
@@ -32,6 +33,11 @@ volatile uint64_t *words_at(unsigned int owner, size_t page)
 uint64_t words_published(unsigned int owner, size_t page)
 {
 	return atomic_load(&owners[owner].stored[page]);
+}
+
+uint64_t words_announced(unsigned int owner, size_t page)
+{
+	return atomic_load(&owners[owner].announced[page]);
 }
 
 unsigned int words_owners(void)
@@ -69,11 +75,28 @@ static void store(unsigned int self, size_t page, uint64_t value,
 {
 	struct owner *me = &owners[self];
 
+	atomic_store(&me->announced[page], value);
 	way->set(words_at(self, page), value);
 	/* Whoever reads this, reads the word later. */
 	atomic_store(&me->stored[page], value);
 	if (value > me->highest)
 		me->highest = value;
+}
+
+/*
+ * Whether a word, looked at while its owner stored numbers from least to most, can have
+ * been found. Ways that copy do so byte by byte: what they find then may be
+ * made of two numbers' bytes, where these differ in more than one.
+ */
+bool words_possible(uint64_t found, uint64_t least, uint64_t most)
+{
+	uint64_t differing = 0xff;
+
+	if (found >= least && found <= most)
+		return true;
+	while ((least ^ most) & ~differing)
+		differing = differing << 8 | 0xff;
+	return differing != 0xff && !((found ^ least) & ~differing);
 }
 
 static void look_at_other(unsigned int self, unsigned int other, size_t page,
@@ -82,14 +105,12 @@ static void look_at_other(unsigned int self, unsigned int other, size_t page,
 	struct owner *me = &owners[self], *o = &owners[other];
 	uint64_t least = atomic_load(&o->stored[page]);
 	uint64_t found = way->get(words_at(other, page));
-	uint64_t most = atomic_load(&o->stored[page]) + 1;
+	uint64_t most = atomic_load(&o->announced[page]);
 
-	if (found < least)
-		blame(me, "another's word", way->name, page, least, found);
-	/* Alike ones rise by more than one. */
-	else if (found > most && found > o->highest + 1)
-		blame(me, "another's word, never stored,", way->name, page,
-		      most, found);
+	if (!words_possible(found, least, most))
+		blame(me, found < least ? "another's word" :
+		      "another's word, never stored,", way->name, page,
+		      found < least ? least : most, found);
 }
 
 static void store_burst(unsigned int self, size_t page, uint64_t n,
@@ -98,7 +119,7 @@ static void store_burst(unsigned int self, size_t page, uint64_t n,
 	struct owner *me = &owners[self];
 	uint64_t last = words_published(self, page);
 
-	/* Others may see any of them before they are told of. */
+	atomic_store(&me->announced[page], last + n);
 	if (last + n > me->highest)
 		me->highest = last + n;
 	last = way->burst(words_at(self, page), last + 1, n);
@@ -164,6 +185,7 @@ static void judge_owner(unsigned int self)
 		if (now != last)
 			blame(o, "its word after the round", "cpu", page, last, now);
 		atomic_store(&o->stored[page], now);
+		atomic_store(&o->announced[page], now);
 	}
 	late += o->late;
 	o->late = 0;
@@ -185,8 +207,10 @@ void words_setup(char *mem, size_t pages, unsigned int n)
 	npages = pages;
 	nowners = n;
 	hot_pages = pages;
-	for (unsigned int i = 0; i < n; i++)
+	for (unsigned int i = 0; i < n; i++) {
 		owners[i].stored = race_shared(pages * sizeof(uint64_t));
+		owners[i].announced = race_shared(pages * sizeof(uint64_t));
+	}
 }
 
 void words_extra(void)

@@ -10,7 +10,8 @@
  * by a way of its own (ways.h). Nobody else stores there, so on a correct kernel
  *   its own word		is what it stored last
  *   another's word	is at least what that one had published before the look
- *			began, and at most one more than it had at its end
+ *			began, and at most what it had announced at its end; or, since not
+ *			all ways copy a word as one, made of the bytes of two such numbers
  * Where the machine completes stores late (race_late_stores()), so few prove nothing.
  */
 #ifndef STRESS_WORDS_H
@@ -43,10 +44,15 @@ void words_run(unsigned int owner, const struct way *way);
  */
 void words_run_alike(unsigned int owner, const struct way *way);
 
-/* main: any owner's word of any page, for a change that works on the content. */
+/*
+ * Any owner's word of any page: what it has stored for certain, what it may have
+ * stored by now, and where, for a change that works on the content.
+ */
 uint64_t words_published(unsigned int owner, size_t page);
+uint64_t words_announced(unsigned int owner, size_t page);
 volatile uint64_t *words_at(unsigned int owner, size_t page);
 unsigned int words_owners(void);
+bool words_possible(uint64_t found, uint64_t least, uint64_t most);
 
 /* judge: every word of every page, and what the owners saw in the round. */
 void words_judge(void);

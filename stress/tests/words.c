@@ -133,6 +133,22 @@ static void whole_page(void)
 	CHECK(run("whole-page") == 1);
 }
 
+static void torn(void)
+{
+	/* One number, or one byte that differs: nothing can be torn. */
+	CHECK(words_possible(5, 5, 5));
+	CHECK(words_possible(6, 5, 7));
+	CHECK(!words_possible(4, 5, 7));
+	CHECK(!words_possible(8, 5, 7));
+	CHECK(!words_possible(0x200, 0x105, 0x107));
+	/* 0xff and 0x100 make 0x1ff and 0. */
+	CHECK(words_possible(0x1ff, 0xff, 0x100));
+	CHECK(words_possible(0, 0xff, 0x100));
+	CHECK(!words_possible(0x10000, 0xff, 0x100));
+	CHECK(words_possible(0x2ffff, 0x1ffff, 0x20000));
+	CHECK(!words_possible(0x1000000, 0x1ffff, 0x20000));
+}
+
 int main(void)
 {
 	static const struct test tests[] = {
@@ -140,6 +156,7 @@ int main(void)
 		{ "words: a word put back", put_back },
 		{ "words: a word that nobody stored", never_stored },
 		{ "words: a page put back", whole_page },
+		{ "words: bytes of two numbers", torn },
 	};
 
 	return KTAP_RUN(tests);
