@@ -113,8 +113,10 @@ static void sharer(void)
 	atomic_store(&s->mapped, 1);
 	while (!atomic_load(&s->go) && !race_over())
 		race_relax();
-	while (!atomic_load(&s->writer_done) && !race_over())
+	/* Once at least: the page may hold what an earlier round left. */
+	do {
 		*word = ++s->other;
+	} while (!atomic_load(&s->writer_done) && !race_over());
 	s->other_found = *word;
 	reserve(aside);
 }
