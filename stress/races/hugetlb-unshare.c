@@ -258,7 +258,7 @@ const struct race race = {
 		{ NULL }
 	},
 	.control = "skip.tlb.protect",
-	.exposure = { "probe.tlb.flush", 100 },
+	.exposure = { "probe.tlb.flush", 20 },
 	.options = (const struct race_option[]){
 		{ "how", how_names, "all", .help =
 		  "what gives the table up; all takes turns, but for mremap, which hangs" },

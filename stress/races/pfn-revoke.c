@@ -175,7 +175,7 @@ const struct race race = {
 		{ "tlb.flush", 100000, 1000000, 1, 500000 },
 		{ NULL }
 	},
-	.exposure = { "probe.tlb.flush", 100 },
+	.exposure = { "probe.tlb.flush", 20 },
 	.options = (const struct race_option[]){
 		{ "how", how_names, "all", .help =
 		  "the driver alone, or while the process unmaps; all takes turns" },
