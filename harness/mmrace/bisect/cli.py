@@ -8,17 +8,19 @@ import functools
 import json
 import sys
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from rich.console import Console
 
-from mmrace import config
+from mmrace import config, kernels
 from mmrace.bisect import calibrate, git, options, report
 from mmrace.bisect.command import CommandRunner
 from mmrace.bisect.evidence import parse_signal
 from mmrace.bisect.graph import FloatArray, Graph, linear
 from mmrace.bisect.race import RaceRunner
 from mmrace.bisect.runner import Runner
+from mmrace.bisect.search import Answer
 from mmrace.bisect.session import bisect, next_seed
 from mmrace.bisect.settings import Settings
 from mmrace.bisect.view import View
@@ -44,10 +46,22 @@ def main(args: argparse.Namespace) -> int:
     if args.resume:
         args, home = options.kept(args)
     check(args)
-    graph = read_graph(args)
     if home is None:
+        read_graph(args)
         home = new_home(args)
         options.keep(args, home)
+    answer, result = search(args, home)
+    if args.kernels and args.tree and answer is Answer.NAMED:
+        args = commits_between(args, result["culprit"])
+        answer, result = search(args, commits_home(home))
+    if args.json:
+        print(json.dumps(result, indent=1))
+    return int(answer)
+
+
+def search(args: argparse.Namespace, home: Path) -> tuple[Answer, dict[str, Any]]:
+    """One search in the run directory `home`, shown as it goes; the answer is printed as text."""
+    graph = read_graph(args)
     make = race_runner if args.race else command_runner
     runner = make(args, home)
     settings = read_settings(args, runner)
@@ -62,28 +76,52 @@ def main(args: argparse.Namespace) -> int:
                   highlight=False, soft_wrap=True)
     try:
         with View(console, name_of) as view:
-            done = bisect(graph, runner, settings, home, prior=prior, watch=view,
-                          labels=name_of)
+            done = bisect(graph, runner, settings, home, prior=prior, watch=view, labels=name_of)
     except KeyboardInterrupt:
-        console.print(f"stopped; go on with: ./mmrace bisect --resume {home}", highlight=False,
-                      soft_wrap=True)
+        console.print("stopped; what runs comes to its end, then go on with: ./mmrace bisect "
+                      f"--resume {home}", highlight=False, soft_wrap=True)
         raise
     finally:
         write_all(home)
-    print(json.dumps(done.result, indent=1) if args.json else report.as_text(done.result, name_of))
-    return int(done.finish.answer)
+    if not args.json:
+        print(report.as_text(done.result, name_of))
+    return done.finish.answer, done.result
+
+
+def commits_home(home: Path) -> Path:
+    """The run directory of the second search, below the first's."""
+    below = home / "commits"
+    if not (below / "run.json").exists():
+        below.mkdir(exist_ok=True)
+        Run.begin(["./mmrace", *sys.argv[1:]], below)
+    return below
+
+
+def commits_between(args: argparse.Namespace, named: str) -> argparse.Namespace:
+    """The options that search the tree between the package kernel that was named and the one
+    before it."""
+    names = args.kernels.split(",")
+    arch = config.arch(args.arch)
+    before, after = (kernels.resolve(name, arch).upstream
+                     for name in (names[names.index(named) - 1], named))
+    old, new = git.gap(args.tree, before, after)
+    good, bad = (old, new) if args.find == "regression" else (new, old)
+    return argparse.Namespace(**vars(args) | {"kernels": None, "good": good, "bad": bad})
 
 
 def check(args: argparse.Namespace) -> None:
     """Refuse what cannot be meant, before anything is fetched, built or booted."""
-    if sum(bool(one) for one in (args.tree, args.kernels, args.list)) != 1:
-        raise UsageError("bisect needs one of --tree PATH, --kernels K1,K2,... and --list A,B,...")
+    if not (args.tree or args.kernels or args.list) or args.list and (args.tree or args.kernels):
+        raise UsageError("bisect needs --tree PATH, --kernels K1,K2,..., both, or --list A,B,...")
     if bool(args.race) == bool(args.run):
         raise UsageError("bisect needs one of --race NAME (a race in a guest) and --run CMD")
     if args.kernels and not args.race:
         raise UsageError("--kernels are tried with --race NAME; --run goes with --tree or --list")
     if args.list and args.race:
         raise UsageError("--list is for --run; package kernels are named with --kernels")
+    if args.tree:
+        args.tree = args.tree.resolve()
+        git.git(args.tree, "rev-parse", "--git-dir")
     if args.path and not args.tree:
         raise UsageError("--path needs --tree")
     if not 0.0 < args.no_change < 1.0:
@@ -124,8 +162,7 @@ def ends(args: argparse.Namespace, names: list[str] | None = None) -> tuple[str,
 
 def read_graph(args: argparse.Namespace) -> Graph:
     """The candidates that the options select."""
-    if args.tree is not None:
-        args.tree = args.tree.resolve()
+    if not (args.kernels or args.list):
         return git.history(args.tree, *ends(args))
     names = [name for name in (args.kernels or args.list).split(",") if name]
     old, new = ends(args, names)
@@ -148,7 +185,7 @@ def read_settings(args: argparse.Namespace, runner: Runner) -> Settings:
 
 def path_prior(args: argparse.Namespace, graph: Graph) -> FloatArray | None:
     """Weights by --path, or None."""
-    if not args.path:
+    if not args.path or args.kernels:
         return None
     likely = git.touched(args.tree, graph.names[0], graph.names[graph.new], args.path)
     if not likely:
@@ -158,7 +195,8 @@ def path_prior(args: argparse.Namespace, graph: Graph) -> FloatArray | None:
 
 def label(args: argparse.Namespace, name: str) -> str:
     """A candidate for people: a commit with its subject, or the name as it is."""
-    return f"{name[:12]} {git.subject(args.tree, name)}" if args.tree else name
+    commits = args.tree and not args.kernels
+    return f"{name[:12]} {git.subject(args.tree, name)}" if commits else name
 
 
 def command_runner(args: argparse.Namespace, home: Path) -> Runner:
@@ -174,7 +212,7 @@ def race_runner(args: argparse.Namespace, home: Path) -> Runner:
     scenario = f"+{args.scenario}" if args.scenario else ""
 
     def cell(name: str, seed: int) -> Cell:
-        kernel = f"tree:{args.tree}@{name}{scenario}" if args.tree else name
+        kernel = name if args.kernels else f"tree:{args.tree}@{name}{scenario}"
         return Cell(kernel=kernel, arch=args.arch, race=args.race, mode=args.mode,
                     duration=args.duration, seed=seed, variant=args.variant,
                     options=common.parse_options(args.option))

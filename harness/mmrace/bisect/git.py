@@ -52,6 +52,28 @@ def history(tree: Path, old: str, new: str) -> Graph:
     return Graph(names, parents)
 
 
+def gap(tree: Path, before: str, after: str) -> tuple[str, str]:
+    """The commits between two upstream versions, as (old, new) revisions.
+
+    A version is its tag, or the tag of its series when the tree has no stable releases. Stable
+    series branch off, so the old one is where the two histories part.
+    """
+    ends = [_tag(tree, version) for version in (before, after)]
+    fork = git(tree, "merge-base", *ends).strip()
+    if fork == resolve(tree, ends[1]):
+        raise GraphError(f"{tree} has no commits between {before} and {after}: {ends[1]} is in "
+                         f"{ends[0]}")
+    return fork, ends[1]
+
+
+def _tag(tree: Path, version: str) -> str:
+    series = ".".join(version.split(".")[:2])
+    for name in (f"v{version}", f"v{series}"):
+        if git(tree, "tag", "--list", name).strip():
+            return name
+    raise GraphError(f"{tree} has neither the tag v{version} nor v{series}; fetch its tags")
+
+
 def touched(tree: Path, old: str, new: str, paths: Sequence[str]) -> set[str]:
     """The commits of old..new that change one of `paths`."""
     text = git(tree, "rev-list", "--full-history", f"{old}..{new}", "--", *paths)

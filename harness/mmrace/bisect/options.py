@@ -45,9 +45,10 @@ def fraction(text: str) -> float:
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the command's options."""
-    where = parser.add_argument_group("what to search (one of --tree, --kernels, --list)")
+    where = parser.add_argument_group("what to search")
     where.add_argument("--tree", type=Path, help="a git tree; searches good..bad, merges included")
-    where.add_argument("--kernels", metavar="K1,K2,...", help="package kernels, oldest first")
+    where.add_argument("--kernels", metavar="K1,K2,...", help="package kernels, oldest first; "
+                       "with --tree then the commits between the named one and the one before")
     where.add_argument("--list", metavar="NAME,...", help="other names for --run, oldest first")
     where.add_argument("--good", help="the commit or kernel that does not fail")
     where.add_argument("--bad", help="the commit or kernel that fails")

@@ -12,6 +12,7 @@ from mmrace.bisect import git
 from mmrace.bisect.cli import main
 from mmrace.bisect.command import kind_of
 from mmrace.bisect.confirm import fisher, power
+from mmrace.bisect.graph import GraphError
 from mmrace.bisect.log import Log, LogError, read, replay
 from mmrace.bisect.options import add_arguments
 from mmrace.bisect.settings import Kind, Settings
@@ -178,6 +179,22 @@ def test_a_tree_and_several_trials_at_once(tree: Path) -> None:
     (tree.parent / "flaky").write_text(
         'test "$(git rev-parse HEAD)" = "$MMRACE_COMMIT" || exit 255\ntest ! -e bug\n')
     assert bisect(tree, "--good", "old", "--bad", "main", "-n", "3") == 0
+
+
+def test_the_commits_between_two_packages(tree: Path) -> None:
+    run(tree, "tag", "v6.1", "old")
+    run(tree, "checkout", "-q", "-b", "stable", "old")
+    commit(tree, "stable fix")
+    run(tree, "tag", "v6.1.9")
+    run(tree, "tag", "v6.12", "main")
+    old, main_tip = run(tree, "rev-parse", "old"), "v6.12"
+    assert git.gap(tree, "6.1.9", "6.12.107") == (old, main_tip)
+    assert git.gap(tree, "6.1.176", "6.12.107") == (old, main_tip)
+    assert git.history(tree, *git.gap(tree, "6.1.9", "6.12")).candidates == 13
+    with pytest.raises(GraphError, match="neither the tag v5.10.3 nor v5.10"):
+        git.gap(tree, "5.10.3", "6.1")
+    with pytest.raises(GraphError, match="no commits between"):
+        git.gap(tree, "6.12.107", "6.1.176")
 
 
 def test_exit_codes() -> None:
