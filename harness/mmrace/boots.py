@@ -66,7 +66,8 @@ class Boot:
 class Preparation:
     """Kernels, modules and initramfs images that the cells of a run need, made once each."""
 
-    def __init__(self, progress: Progress) -> None:
+    def __init__(self, progress: Progress, vmcore: bool = False) -> None:
+        self.vmcore = vmcore
         self.lock = threading.Lock()
         self._progress = progress
         self._kernels: dict[tuple[str, str], Kernel] = {}
@@ -113,7 +114,8 @@ def _guest(prepared: Preparation, place: Place, home: Path) -> tuple[Machine, Ke
     with prepared.lock:
         kernel, module = prepared.kernel(place), prepared.module(place)
         image = prepared.image(place)
-    machine = QemuMachine(kernel, config.variant(place.variant, place.arch), image, home)
+    machine = QemuMachine(kernel, config.variant(place.variant, place.arch), image, home,
+                          prepared.vmcore)
     return machine, kernel, Parts("/mmrace/races", KO, module.build_id,
                                   f"/scratch/{next(iter(config.scratches()))}")
 

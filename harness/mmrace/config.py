@@ -76,6 +76,7 @@ class Arch:
     qemu_suite: str
     qemu_append: str
     qemu_args: tuple[str, ...]
+    hang: tuple[str, ...]
     console: str
     image: str
     bus: str
@@ -131,6 +132,7 @@ def arch(name: str) -> Arch:
         qemu_package=qemu.text("package"), qemu_suite=qemu.text("suite", ""),
         qemu_append=qemu.text("append", ""),
         qemu_args=tuple(qemu.texts("args")),
+        hang=tuple(qemu.texts("hang", [])),
         console=qemu.text("console"), image=qemu.text("image"), bus=qemu.text("bus"),
         modules=tuple(qemu.texts("modules")),
         build_targets=tuple(record.table("build").texts("targets")),

@@ -15,6 +15,7 @@ from mmrace.cell import SCHEMA, Cell, Observation
 from mmrace.errors import (BuildError, MissingError, MmraceError, StoreError, TreeBuildError,
                            UsageError)
 from mmrace.machines.base import MachineLost, Message
+from mmrace.machines.qemu import QemuMachine
 from mmrace.progress import Progress
 from mmrace.store import Run
 from mmrace.verdict import Verdict, exposure_of, judge, losses, taint_record
@@ -37,12 +38,14 @@ class Session:
     """Runs cells in order and stores their records."""
 
     def __init__(self, run: Run, progress: Progress, scratch: str | None = None,
-                 fresh_boots: bool = False, checkers: bool = False) -> None:
-        """With `checkers`, every law of the module's is judged while a race runs."""
+                 fresh_boots: bool = False, checkers: bool = False,
+                 vmcore: bool = False) -> None:
+        """With `checkers`, every law of the module's is judged while a race runs; with `vmcore`,
+        the memory of a guest that panics or hangs is kept."""
         self.run = run
         self.progress = progress
         self._unclean: set[str] = set()
-        self.prepared = Preparation(progress)
+        self.prepared = Preparation(progress, vmcore)
         self._replaces: Mapping[str, Sequence[str]] = {}
         self._stop = threading.Event()
         self._scratch = scratch
@@ -139,6 +142,10 @@ class Session:
         except MachineLost as error:
             boot.spent = boot.lost = True
             seen.lost_kind, seen.lost_detail = error.kind, error.detail
+            if error.kind == "hang":
+                boot.machine.autopsy()
+                if self.prepared.vmcore and isinstance(boot.machine, QemuMachine):
+                    boot.machine.dump()
         except OSError as error:
             boot.spent = True
             seen.lost_kind = "lost"

@@ -140,3 +140,30 @@ def test_a_module_that_does_not_load_is_said(parts: tuple[kernels.Kernel, Path],
         agent.wait_ready(120)
         error = ModuleView(agent).insert()
         assert error and "the module did not load: Exec format error" in error
+
+
+def test_a_silent_guest_tells_where_its_cpus_are(parts: tuple[kernels.Kernel, Path],
+                                                 tmp_path: Path) -> None:
+    kernel, image = parts
+    with QemuMachine(kernel, config.variant("one-cpu", "x86_64"), image, tmp_path) as machine:
+        Agent(machine).wait_ready(120)
+        machine.autopsy()
+        assert "RIP=" in (tmp_path / "registers.txt").read_text()
+        deadline = time.monotonic() + 60
+        while "sysrq: Show Blocked State" not in machine.console():
+            assert time.monotonic() < deadline, "the kernel was not asked, or did not answer"
+            time.sleep(0.2)
+
+
+def test_a_panic_leaves_the_guests_memory_when_asked(parts: tuple[kernels.Kernel, Path],
+                                                     tmp_path: Path) -> None:
+    kernel, image = parts
+    with QemuMachine(kernel, config.variant("one-cpu", "x86_64"), image, tmp_path,
+                     vmcore=True) as machine:
+        agent = Agent(machine)
+        agent.wait_ready(120)
+        with pytest.raises(MachineLost) as lost:
+            agent.request("sysrq", "c")
+        assert lost.value.kind == "panic" and "sysrq triggered crash" in lost.value.detail
+    core = (tmp_path / "vmcore").read_bytes()
+    assert core.startswith(b"KDUMP   ") and len(core) > 1 << 20

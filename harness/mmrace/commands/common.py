@@ -94,8 +94,8 @@ def positive(kind: Callable[[str], Any]) -> Callable[[str], Any]:
 
 def run_cells(cells: Sequence[Cell], *, json_output: bool,
               scratch: str | None = None, fresh_boots: bool = False,
-              allow_plants: bool = False, at_once: int = 1, resumed: Path | None = None,
-              begun: Callable[[Path], None] | None = None
+              allow_plants: bool = False, vmcore: bool = False, at_once: int = 1,
+              resumed: Path | None = None, begun: Callable[[Path], None] | None = None
               ) -> tuple[list[dict[str, Any]], Path, bool]:
     """Run cells with progress and a summary; the records, the run directory, and whether all ran.
 
@@ -112,7 +112,7 @@ def run_cells(cells: Sequence[Cell], *, json_output: bool,
         begun(run.home)
     left = rest(run.home, cells)
     progress = Progress(console)
-    session = Session(run, progress, scratch, fresh_boots)
+    session = Session(run, progress, scratch, fresh_boots, vmcore=vmcore)
     records = [dict(record) for record in left.records]
     complete = True
     try:

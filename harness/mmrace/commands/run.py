@@ -54,6 +54,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
                         help="run the cell in that many fresh boots, the seed counting up")
     parser.add_argument("--dir", default=None,
                         help="the races' scratch directory on the machine (a guest has its own)")
+    parser.add_argument("--vmcore", action="store_true",
+                        help="keep the memory of a guest that panics or hangs (boots/N/vmcore, "
+                             "for crash and drgn; up to the guest's size)")
     common.add_plants_option(parser)
     parser.add_argument("--json", action="store_true",
                         help="one JSON object a cell on stdout, everything else on stderr")
@@ -83,7 +86,8 @@ def main(args: argparse.Namespace) -> int:
     cells = cells_of(args)
     records, _, complete = common.run_cells(cells, json_output=args.json, scratch=args.dir,
                                             fresh_boots=args.boots > 1,
-                                            allow_plants=args.allow_plants)
+                                            allow_plants=args.allow_plants,
+                                            vmcore=args.vmcore)
     if not complete:
         return common.EXIT_INTERRUPTED
     return exit_code([Verdict(record["verdict"]) for record in records])

@@ -73,6 +73,9 @@ class PipeMachine:
         """Why it does not run any more."""
         raise NotImplementedError
 
+    def autopsy(self) -> None:
+        """Nothing can be asked of a silent machine but through its console."""
+
     def complaint(self) -> str:
         """The last line that the child process said on stderr."""
         text = (self.run / "agent.log").read_text(errors="replace").strip()

@@ -11,7 +11,7 @@ import time
 from pathlib import Path
 from typing import Any
 
-from mmrace import config, emulator, splat, tools
+from mmrace import canary, config, emulator, splat, tools
 from mmrace.config import Arch, Variant
 from mmrace.errors import InfraError, StoreError
 from mmrace.kernels import Kernel
@@ -19,7 +19,7 @@ from mmrace.machines.base import MachineLost, Message, console_panic, parse_reco
 
 # Emulation is an order of magnitude slower than the watchdogs expect (syzkaller's values for
 # emulated machines): a slow guest must not look like a hung one, a hung one is seen by silence.
-COMMON_APPEND = ("panic=-1 oops=panic sysrq_always_enabled loglevel=5 printk.devkmsg=on "
+COMMON_APPEND = ("oops=panic sysrq_always_enabled loglevel=5 printk.devkmsg=on "
                  "watchdog_thresh=60 rcupdate.rcu_cpu_stall_timeout=100 "
                  "workqueue.watchdog_thresh=420 rdinit=/init")
 
@@ -28,10 +28,22 @@ COMMON_APPEND = ("panic=-1 oops=panic sysrq_always_enabled loglevel=5 printk.dev
 DISK_FULL_BYTES = 64 << 10
 
 
+# The last line of a panic (kernel/panic.c).
+PANIC_DONE = "---[ end Kernel panic"
+# A dump of a guest's memory takes seconds, any other command none.
+QMP_TIMEOUT_S = 120.0
+# What a silent guest may take to print what it was asked for.
+AUTOPSY_STEP_S = 1.0
+
+
 def command_line(arch: Arch, variant: Variant, kernel: Kernel, initrd: Path, run: Path,
-                 sockets: Path) -> list[str]:
-    """QEMU's arguments; files in `run` stay, `sockets` is short-lived."""
-    append = " ".join(filter(None, (f"console={arch.console}", COMMON_APPEND, arch.qemu_append,
+                 sockets: Path, vmcore: bool = False) -> list[str]:
+    """QEMU's arguments; files in `run` stay, `sockets` is short-lived.
+
+    For a `vmcore` the guest waits after a panic instead of ending.
+    """
+    append = " ".join(filter(None, (f"console={arch.console}", COMMON_APPEND,
+                                    "panic=0" if vmcore else "panic=-1", arch.qemu_append,
                                     variant.append, kernel.append)))
     serial = f"virtio-serial-{arch.bus}"
     return [
@@ -56,7 +68,9 @@ class QemuMachine:
 
     kind = "qemu"
 
-    def __init__(self, kernel: Kernel, variant: Variant, initrd: Path, run: Path) -> None:
+    def __init__(self, kernel: Kernel, variant: Variant, initrd: Path, run: Path,
+                 vmcore: bool = False) -> None:
+        """With `vmcore` the guest's memory is kept when its kernel panics."""
         self.kernel = kernel
         self.variant = variant
         self.run = run
@@ -65,6 +79,7 @@ class QemuMachine:
         self._sockets = Path(tempfile.mkdtemp(prefix="mmrace-"))
         self._process: subprocess.Popen[bytes] | None = None
         self._ctl: socket.socket | None = None
+        self._vmcore = vmcore
         self._offset = 0
         self._torn = b""
 
@@ -77,7 +92,7 @@ class QemuMachine:
     def __enter__(self) -> "QemuMachine":
         self.run.mkdir(parents=True, exist_ok=True)
         command = command_line(self._arch, self.variant, self.kernel, self._initrd, self.run,
-                               self._sockets)
+                               self._sockets, self._vmcore)
         (self.run / "qemu.cmd").write_text(" ".join(command) + "\n")
         # The kernel ends QEMU when this process dies, however it dies.
         with (self.run / "qemu.log").open("wb") as log:
@@ -142,6 +157,7 @@ class QemuMachine:
             return []
         if not data:
             self._check_disk()
+            self._check_panic()
         self._offset += len(data)
         *lines, self._torn = (self._torn + data).split(b"\n")
         return parse_records(lines)
@@ -152,6 +168,15 @@ class QemuMachine:
         if disk.f_bfree * disk.f_frsize < DISK_FULL_BYTES:
             raise StoreError(f"no space is left below {self.run}, so the guest's records are "
                              "lost; free some or set MMRACE_RUNS")
+
+    def _check_panic(self) -> None:
+        """A guest that waits after its panic: keep its memory, then end it."""
+        if self._vmcore and PANIC_DONE in self.console():
+            self._vmcore = False
+            self.dump()
+            if self._process:
+                self._process.kill()
+                self._process.wait()
 
     def alive(self) -> bool:
         """Whether QEMU still runs."""
@@ -178,15 +203,39 @@ class QemuMachine:
 
     # Out of band
 
-    def qmp(self, command: str, **arguments: object) -> None:
-        """Send one QMP command, for its effect."""
+    def qmp(self, command: str, **arguments: object) -> Any:
+        """Send one QMP command; what it returns."""
+        answer: dict[str, Any] = {}
         with self._connect("qmp") as link, link.makefile("rw") as stream:
+            link.settimeout(QMP_TIMEOUT_S)
             stream.readline()
             for step in ({"execute": "qmp_capabilities"},
                          {"execute": command, "arguments": arguments}):
                 stream.write(json.dumps(step) + "\n")
                 stream.flush()
-                stream.readline()
+                answer = {"event": "none yet"}
+                while "event" in answer:
+                    line = stream.readline()
+                    answer = json.loads(line) if line else {}
+        if "error" in answer:
+            raise InfraError(f"QEMU refused {command}: {answer['error'].get('desc')}")
+        return answer.get("return")
+
+    def autopsy(self) -> None:
+        """Of a guest that is silent: registers.txt, and on the console what its kernel can tell."""
+        try:
+            registers = self.qmp("human-monitor-command", **{"command-line": "info registers -a"})
+            (self.run / "registers.txt").write_text(str(registers))
+            for command in self._arch.hang:
+                self.qmp("human-monitor-command", **{"command-line": command})
+                time.sleep(AUTOPSY_STEP_S * canary.slowdown())
+        except (InfraError, OSError) as error:
+            (self.run / "registers.txt").write_text(f"{error}\n")
+
+    def dump(self) -> None:
+        """The guest's memory as `vmcore`, for crash and drgn; its size is the guest's."""
+        self.qmp("dump-guest-memory", paging=False, protocol=f"file:{self.run}/vmcore",
+                 format="kdump-raw-zlib")
 
     def power_off(self) -> None:
         """Ask the agent to power off; the guest ends within seconds, or is ended on exit."""
