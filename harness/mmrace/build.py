@@ -59,21 +59,22 @@ def module(kernel: Kernel, *, sparse: bool = False) -> Module:
 
 def _build_module(kernel: Kernel, home: Path, sparse: bool) -> None:
     root = buildroot.for_kernel(kernel)
-    # Kernels of one compiler share a build root, and are built for at the same time.
-    inside = f"/build/{home.parent.name}-{home.name}{'-sparse' if sparse else ''}"
-    work = Path(f"{root.home}{inside}")
+    # Kernels of one compiler share a build root, and are built for at the same time: what is built
+    # is a mount of this command's own, at one place for the sake of the compiler cache.
+    work = home.parent / f"{home.name}-build"
     shutil.rmtree(work, ignore_errors=True)
     for part in MODULE_SOURCES:
         shutil.copytree(TREE / part, work / part)
     command: list[str | Path] = [
-        *root.enter(), "make", "-C", root.kdir, f"M={inside}/module",
+        *root.enter((work, buildroot.MODULE)), "make", "-C", root.kdir,
+        f"M={buildroot.MODULE}/module",
         "MMRACE_WERROR=1", *root.make_args, f"-j{os.cpu_count() or 1}"]
     if sparse:
         command += ["C=2", "CF=-Wsparse-error"]
     log = cache_dir() / "logs" / f"module-{kernel.suite}-{kernel.arch}.log"
     what = f"building mmrace.ko for {kernel.id} {kernel.version} {kernel.arch}"
-    tools.run([*command, "modules"], env={"LC_ALL": "C.UTF-8"}, log=log, error=BuildError,
-              what=what)
+    tools.run([*command, "modules"], env={"LC_ALL": "C.UTF-8", "CCACHE_DIR": buildroot.CCACHE},
+              log=log, error=BuildError, what=what)
     # kbuild only warns when it cannot run the checker that it was asked for.
     if sparse and "sparse is not available" in log.read_text():
         raise BuildError(f"{what}: sparse did not run (all of it: {log})")

@@ -27,6 +27,8 @@ HOST_ARCH = "x86_64"
 # Where a kernel's source and build directory are mounted: the same place for every kernel, so that
 # the compiler cache serves them all and a build directory stays good.
 SOURCE, OUTPUT, CCACHE = "/mmrace/src", "/mmrace/out", "/mmrace/ccache"
+# And where a module's sources are.
+MODULE = "/mmrace/module"
 
 
 @dataclass(frozen=True)
@@ -42,17 +44,19 @@ class BuildRoot:
     make_args: tuple[str, ...]
     mounts: tuple[tuple[Path, str], ...] = ()
 
-    def enter(self) -> list[str | Path]:
-        """The start of a command line that runs the rest of it inside.
+    def enter(self, *more: tuple[Path, str]) -> list[str | Path]:
+        """The start of a command line that runs the rest of it inside, with more mounts.
 
         objtool of 7.2 reads its stack limit from /proc. make names its job queue in /tmp after
         its process id, which is small and the same for every command: each has a /tmp of its own.
         The kernel ends all of it when this process dies, however it dies: two builds in one
         directory would spoil it.
         """
+        mounts = (*self.mounts, *more)
+        for _, inside in mounts:
+            (self.home / inside.lstrip("/")).mkdir(parents=True, exist_ok=True)
         binds = "".join(f"mount --bind {shlex.quote(str(source))} "
-                        f"{shlex.quote(f'{self.home}{inside}')} && "
-                        for source, inside in self.mounts)
+                        f"{shlex.quote(f'{self.home}{inside}')} && " for source, inside in mounts)
         return [tools.need("setpriv", "util-linux"), "--pdeathsig", "KILL",
                 "unshare", "--mount", "--pid", "--fork", "--kill-child",
                 f"--mount-proc={self.home}/proc", "sh", "-c",
@@ -161,8 +165,6 @@ def for_source(suite_name: str, arch: Arch, source: Path, output: Path) -> Build
         home = base / f"{suite_name}-gcc-{suite.version('gcc').replace(':', '_')}"
         if not home.exists():
             _create(suite, KERNEL_TOOLS, home)
-        for inside in (SOURCE, OUTPUT, CCACHE):
-            (home / inside.lstrip("/")).mkdir(parents=True, exist_ok=True)
         prefix = "" if arch == host else f"{arch.gnu}-"
         if prefix and not (home / f"usr/bin/{prefix}gcc").exists():
             _add_package(f"gcc-{arch.gnu.replace('_', '-')}", suite, home)
