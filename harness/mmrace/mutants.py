@@ -170,13 +170,12 @@ class Score:
 
 
 def seers(record: dict[str, Any]) -> set[str]:
-    """Who saw a failure in a cell."""
-    found = set()
+    """Who saw a failure in a cell; a checker with its law."""
+    found = {f"checker {finding['law']}" for finding in record.get("findings", [])
+             if "law" in finding}
     if record["failures"]:
         found.add("data")
-    if record["findings"]:
-        found.add("checker")
-    if record["splats"] or record["verdict"] in (Verdict.SPLAT, Verdict.PANIC, Verdict.HANG):
+    if record.get("splats") or record["verdict"] in (Verdict.SPLAT, Verdict.PANIC, Verdict.HANG):
         found.add("splat")
     return found
 
@@ -264,6 +263,35 @@ def _controls(chosen: Sequence[Mutant], trials: tuple[Trial, ...]) -> list[Mutan
     return [Mutant(name="unmutated", source=source, scenario=scenario, machine=machine,
                    trials=tuple(races))
             for (source, scenario, machine), races in wanted.items()]
+
+
+def rows_of(records: Iterable[dict[str, Any]]) -> list[dict[str, Any]]:
+    """The rows that the cells of earlier runs make; unmutated kernels first, as noise is theirs."""
+    cells: dict[tuple[str, str, str], list[dict[str, Any]]] = {}
+    for record in records:
+        kernel = record["kernel"]["id"]
+        place = (kernel, record["arch"], record["machine"].get("variant") or "default")
+        cells.setdefault(place, []).append(record)
+    rows = []
+    noise: dict[tuple[str, str, str, Trial], set[str]] = {}
+    for (kernel, arch, machine), own in sorted(cells.items(), key=lambda item: "," in item[0][0]):
+        plain, _, patch = kernel.partition(",")
+        source, _, scenario = plain.partition("+")
+        mutant = mutants().get(Path(patch).stem) if patch else None
+        mutant = replace(mutant or Mutant(name=Path(patch).stem or "unmutated", source=source),
+                         source=source, patch=Path(patch) if patch else None,
+                         scenario=scenario or DEFAULT_SCENARIO, machine=machine)
+        scores: dict[tuple[Trial, str], Score] = {}
+        for record in own:
+            trial = Trial(record["race"], tuple(record.get("options", {}).items()))
+            seen = noise.setdefault((plain, arch, machine, trial), set())
+            score = scores.setdefault((trial, record["mode"]), Score(trial, record["mode"]))
+            score.noise = seen if patch else set()
+            score.add(record)
+            if not patch:
+                seen.update(score.seers)
+        rows.append(_summary(mutant, arch, list(scores.values())))
+    return rows
 
 
 def _summary(mutant: Mutant, arch: str, scores: list[Score]) -> dict[str, Any]:

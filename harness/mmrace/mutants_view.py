@@ -74,11 +74,11 @@ def _races(row: Row) -> str:
 def table(rows: Sequence[Row]) -> Table:
     """The matrix for a terminal."""
     shown = Table(show_edge=False)
-    for column in ("mutant", "arch", "", "found by", "median s", "hits"):
+    for column in ("mutant", "arch", "", "found by", "median s"):
         shown.add_column(column, justify="right" if column == "median s" else "left")
     for row in rows:
         shown.add_row(row["mutant"] or f"unmutated {row['scenario']}", row["arch"], verdict(row),
-                      ", ".join(row["found_by"]) or "-", _seconds(row["median_s"]), _races(row))
+                      ", ".join(row["found_by"]) or "-", _seconds(row["median_s"]))
     return shown
 
 

@@ -70,10 +70,25 @@ def test_what_an_earlier_run_has_is_not_run_again_but_counts() -> None:
     assert hits == {"one-memory": 2}, "what failed on the unmutated kernel is no find"
 
 
+def test_rows_are_made_of_stored_records_too() -> None:
+    laws = [{"law": "flush-first"}, {"law": "noisy"}]
+    common = {"arch": "x86_64", "machine": {"variant": "default"}, "race": "lost-write",
+              "options": {}, "mode": "widened", "splats": [], "failures": 0, "replay": "",
+              "time_to_first_failure_s": None, "verdict": "FINDING"}
+    name = next(iter(mutants.mutants()))
+    mutated = {**common, "kernel": {"id": f"source:trixie+slim,configs/mutants/{name}.patch"},
+               "findings": laws}
+    control = {**common, "kernel": {"id": "source:trixie+slim"}, "findings": laws[1:]}
+    first, second = mutants.rows_of([mutated, control])
+    assert first["mutant"] is None and first["found_by"] == ["checker noisy"]
+    assert second["mutant"] == name and second["found_by"] == ["checker flush-first"]
+
+
 def test_every_kind_of_evidence_counts() -> None:
     clean: dict[str, Any] = {"verdict": "PASS", "failures": 0, "findings": [], "splats": []}
     assert seers(clean) == set()
-    assert seers({**clean, "failures": 1, "findings": [{}]}) == {"data", "checker"}
+    assert seers({**clean, "failures": 1, "findings": [{"law": "a-law"}, {"dropped": 1}]}) == {
+        "data", "checker a-law"}
     assert seers({**clean, "verdict": "HANG"}) == {"splat"}
     assert seers({**clean, "splats": [{}]}) == {"splat"}
 

@@ -15,15 +15,12 @@ from mmrace.kernels import parse_id
 from mmrace.mutants import Campaign, Mutant, Plan, Trial
 from mmrace.progress import Progress
 from mmrace.session import Session
-from mmrace.store import Run, write_durably
-
-ROWS = "mutants.ndjson"
+from mmrace.store import Run
 
 HELP = "build kernels with known bugs put back and see what finds them"
 EPILOG = """\
-Every mutant's races run natural, then widened, and first on the kernel without the patch. Each row
-is stored as it ends (mutants.ndjson of the run directory), so that --from can make one matrix of
-several runs.
+Every mutant's races run natural, then widened, and first on the kernel without the patch. --from
+makes one matrix of the run directories of several runs.
 
 exit codes: 0 every mutant that could be judged was found and nothing on the unmutated kernel; 1 not
 so; 2 usage; 128 and up infrastructure; 130 interrupted.
@@ -86,14 +83,16 @@ def _wanted(args: argparse.Namespace, arches: list[str]) -> list[Mutant]:
 
 
 def stored(runs: list[Path]) -> list[dict[str, Any]]:
-    """The rows of run directories, oldest first as they are named."""
-    rows = []
+    """The rows of run directories; the last record of a cell counts."""
+    cells: dict[tuple[Path, str], dict[str, Any]] = {}
     for run in runs:
-        path = run / ROWS
+        path = run / "results.ndjson"
         if not path.is_file():
-            raise UsageError(f"{run} has no {ROWS}: not a run of ./mmrace mutants")
-        rows += [json.loads(line) for line in path.read_text().splitlines()]
-    return rows
+            raise UsageError(f"{run} has no results.ndjson: not a run directory")
+        for line in path.read_text().splitlines():
+            record = json.loads(line)
+            cells[run, record["cell"]] = record
+    return mutants.rows_of(cells.values())
 
 
 def _run(args: argparse.Namespace, progress: Progress) -> tuple[list[dict[str, Any]], bool]:
@@ -113,14 +112,13 @@ def _run(args: argparse.Namespace, progress: Progress) -> tuple[list[dict[str, A
         for arch in arches:
             for row in campaign.run(wanted, arch):
                 rows.append(row)
-                write_durably(run.home / ROWS, "".join(json.dumps(one) + "\n" for one in rows))
                 if args.json:
                     print(json.dumps(row), flush=True)
     except KeyboardInterrupt:
         return rows, False
     finally:
         progress.close()
-        progress.say(f"rows, records, logs: {run.home}")
+        progress.say(f"records, logs, counters: {run.home}")
     return rows, True
 
 
