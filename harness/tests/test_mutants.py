@@ -72,9 +72,10 @@ def test_what_an_earlier_run_has_is_not_run_again_but_counts() -> None:
 
 def test_rows_are_made_of_stored_records_too() -> None:
     laws = [{"law": "flush-first"}, {"law": "noisy"}]
-    common = {"arch": "x86_64", "machine": {"variant": "default"}, "race": "lost-write",
-              "options": {}, "mode": "widened", "splats": [], "failures": 0, "replay": "",
-              "time_to_first_failure_s": None, "verdict": "FINDING"}
+    common: dict[str, Any] = {
+        "arch": "x86_64", "machine": {"variant": "default"}, "race": "lost-write", "options": {},
+        "mode": "widened", "splats": [], "failures": 0, "replay": "",
+        "time_to_first_failure_s": None, "verdict": "FINDING"}
     name = next(iter(mutants.mutants()))
     mutated = {**common, "kernel": {"id": f"source:trixie+slim,configs/mutants/{name}.patch"},
                "findings": laws}
