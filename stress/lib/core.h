@@ -76,6 +76,8 @@ void report_end(enum status status, const char *reason);
 const char *status_name(enum status status);
 
 /* rounds.c */
+/* From now on a signal ends the rounds, at the latest before the first. */
+void rounds_signals(void);
 void rounds_begin(void);
 void rounds_run(void);
 void rounds_end(void);

@@ -146,6 +146,7 @@ int race_main(int argc, char **argv)
 	report_start();
 	fault_begin();
 	guard_begin(race.stall_s);
+	rounds_signals();
 	check_needs();
 	module_begin();
 	set_up = true;

@@ -148,14 +148,17 @@ static void start_thread(const struct race_actor *a, unsigned int i)
 		race_error("pthread_create: %s", strerror(err));
 }
 
+void rounds_signals(void)
+{
+	signal(SIGINT, on_signal);
+	signal(SIGTERM, on_signal);
+	signal(SIGHUP, on_signal);
+}
+
 void rounds_begin(void)
 {
 	unsigned int n = 0, parties, spins;
 	sigset_t ours, old;
-
-	signal(SIGINT, on_signal);
-	signal(SIGTERM, on_signal);
-	signal(SIGHUP, on_signal);
 
 	while (race.actors && race.actors[n].name)
 		n++;

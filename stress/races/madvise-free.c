@@ -261,7 +261,7 @@ const struct race race = {
 		{ "tlb.batch.flush", 50000, 300000, 2, 200000 },
 		{ NULL }
 	},
-	.exposure = { "probe.rmap.unmap", 100 },
+	.exposure = { "probe.rmap.unmap", 50 },
 	.options = (const struct race_option[]){
 		{ "how", how_names, "all", .help =
 		  "what stores while what drops the memory; all takes turns" },

@@ -112,7 +112,7 @@ const struct race race = {
 		{ NULL }
 	},
 	.control = "skip.tlb.batch|skip.tlb.pte",
-	.exposure = { "probe.tlb.batch.flush", 10 },
+	.exposure = { "probe.rmap.unmap", 100 },
 	.options = (const struct race_option[]){
 		{ "swap", swap_names, "both", .help =
 		  "where the pages go: a file in --dir, zram, or to both in turn" },

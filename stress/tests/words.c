@@ -104,7 +104,7 @@ static int run(const char *deed)
 
 	if (!pid) {
 		char *argv[] = { "meddler", "--deed", (char *)deed,
-				 "--duration", "0.3", NULL };
+				 "--duration", "1", NULL };
 
 		dup2(open("/dev/null", O_WRONLY), STDOUT_FILENO);
 		_exit(race_main(ARRAY_SIZE(argv) - 1, argv));
