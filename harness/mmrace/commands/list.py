@@ -15,7 +15,7 @@ from typing import Any
 from rich.console import Console
 from rich.table import Table
 
-from mmrace import build, config
+from mmrace import build, config, hosts
 from mmrace.boots import Preparation, open_boot
 from mmrace.cell import Place
 from mmrace.errors import InfraError, UsageError
@@ -27,7 +27,8 @@ from mmrace.paths import runs_dir
 from mmrace.progress import Progress
 from mmrace.report.sqlite_index import Index
 
-HELP = "list races, kernels, machine variants, mutants, runs, and what the module has on a kernel"
+HELP = ("list races, kernels, machine variants, hosts, mutants, runs, and what the module has on a "
+        "kernel")
 EPILOG = """\
 examples:
   ./mmrace list races
@@ -55,8 +56,13 @@ def machines(_: argparse.Namespace) -> list[dict[str, Any]]:
     return [{"name": variant.name, "arches": list(variant.arches), "vcpus": variant.vcpus,
              "memory_mib": variant.memory_mib, "accel": variant.accel,
              "append": variant.append, "modules": list(variant.modules),
-             "qemu_args": list(variant.qemu_args)}
+             "qemu_args": list(variant.qemu_args), "emulator": variant.emulator}
             for variant in config.variants().values()]
+
+
+def ssh_hosts(_: argparse.Namespace) -> list[dict[str, Any]]:
+    """Every host of configs/hosts.toml."""
+    return [asdict(host) for host in hosts.hosts().values()]
 
 
 @contextmanager
@@ -123,7 +129,7 @@ def runs(_: argparse.Namespace) -> list[dict[str, Any]]:
 
 Lister = Callable[[argparse.Namespace], list[dict[str, Any]]]
 WHAT: dict[str, Lister] = {
-    "races": races, "kernels": kernels, "machines": machines, "runs": runs,
+    "races": races, "kernels": kernels, "machines": machines, "hosts": ssh_hosts, "runs": runs,
     "mutants": mutants, "probes": probes, "windows": windows, "checkers": checkers,
     "plants": plants,
 }
