@@ -1,0 +1,68 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: GPL-2.0
+"""How long from the command to the first round, and where the time goes, on each architecture.
+
+Warm: everything is fetched and built (the first turn sees to that and is not counted). The times
+are this machine's now; the slowdown (1 on an idle machine) says how busy it was.
+
+    PYTHONPATH=harness /usr/bin/python3 bench/first_round.py [--turns 3] [--kernel debian:trixie]
+"""
+
+import argparse
+import json
+import os
+import statistics
+import subprocess
+import tempfile
+import time
+from pathlib import Path
+
+from mmrace import canary, config
+from mmrace.paths import TREE
+
+RACE = "stale-translation"
+
+
+def turn(kernel: str, arch: str) -> dict[str, float]:
+    """One run of one second; seconds from the command to each step."""
+    with tempfile.TemporaryDirectory(prefix="mmrace-bench-") as runs:
+        started = time.time()
+        with subprocess.Popen(
+                [str(TREE / "mmrace"), "run", "--kernel", kernel, "--arch", arch, "--race", RACE,
+                 "--duration", "1"], env={**os.environ, "MMRACE_RUNS": runs},
+                stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL) as run:
+            seen: dict[str, float] = {}
+            steps = {"emulator": "*/boots/1/qemu.cmd", "agent": "*/cells/*/cell.json",
+                     "round": "*/cells/*/race.ndjson"}
+            while run.poll() is None and len(seen) < len(steps):
+                for step, pattern in steps.items():
+                    if step not in seen and any(path.stat().st_size
+                                                for path in Path(runs).glob(pattern)):
+                        seen[step] = time.time() - started
+                time.sleep(0.02)
+        seen["end"] = time.time() - started
+        return seen
+
+
+def main() -> None:
+    """Print one line an architecture, and all turns as JSON."""
+    parser = argparse.ArgumentParser(description="time from command to first round, warm")
+    parser.add_argument("--turns", type=int, default=3)
+    parser.add_argument("--kernel", default="debian:trixie")
+    parser.add_argument("--arch", action="append")
+    args = parser.parse_args()
+    for arch in args.arch or config.arch_names():
+        turn(args.kernel, arch)
+        slowdown = canary.slowdown()
+        turns = [turn(args.kernel, arch) for _ in range(args.turns)]
+        middle = {step: statistics.median(one[step] for one in turns if step in one)
+                  for step in turns[0]}
+        print(f"{args.kernel} {arch}: " + ", ".join(f"{step} {at:.1f} s"
+                                                    for step, at in middle.items())
+              + f" (slowdown {slowdown:.1f})")
+        print(json.dumps({"kernel": args.kernel, "arch": arch, "slowdown": round(slowdown, 2),
+                          "turns": turns}), flush=True)
+
+
+if __name__ == "__main__":
+    main()
