@@ -37,10 +37,18 @@ def _parser(modules: dict[str, ModuleType]) -> argparse.ArgumentParser:
     return parser
 
 
+def _complete(parser: argparse.ArgumentParser) -> None:
+    """Answer a shell that completes a command line (README); does nothing otherwise."""
+    if "_ARGCOMPLETE" in os.environ:
+        importlib.import_module("argcomplete").autocomplete(parser)
+
+
 def main(argv: list[str] | None = None) -> int:
     """Run one command; errors that a user can mend are one message, not a traceback."""
     modules = {name: importlib.import_module(path) for name, path in COMMANDS.items()}
-    args = _parser(modules).parse_args(argv)
+    parser = _parser(modules)
+    _complete(parser)
+    args = parser.parse_args(argv)
     try:
         return int(args.entry(args))
     except MmraceError as error:

@@ -57,3 +57,14 @@ def test_an_archive_that_cannot_be_reached_is_infrastructure(tmp_path: Path) -> 
     assert done.returncode == 128
     assert "Debian archive" in done.stdout + done.stderr
     assert "Traceback" not in done.stderr
+
+
+def test_a_shell_completes_commands(tmp_path: Path) -> None:
+    line = "./mmrace mat"
+    said = tmp_path / "said"
+    with said.open("w") as answer:
+        subprocess.run(["/bin/sh", "-c", 'exec 8>&1 9>&2; exec "$0"', str(TREE / "mmrace")],
+                       stdout=answer, stderr=subprocess.DEVNULL, check=False, env={
+                           "PATH": "/usr/bin:/bin", "_ARGCOMPLETE": "1", "COMP_TYPE": "9",
+                           "COMP_LINE": line, "COMP_POINT": str(len(line))})
+    assert said.read_text().split() == ["matrix"]
