@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 from rich.console import Console
 
-from mmrace import config, kernels
+from mmrace import config, kconfig, kernels
 from mmrace.bisect import calibrate, git, options, report
 from mmrace.bisect.command import CommandRunner
 from mmrace.bisect.evidence import parse_signal
@@ -26,7 +26,7 @@ from mmrace.bisect.settings import Settings
 from mmrace.bisect.view import View
 from mmrace.cell import Cell
 from mmrace.commands import common
-from mmrace.errors import UsageError
+from mmrace.errors import InfraError, StoreError, UsageError
 from mmrace.kernels import parse_id
 from mmrace.report import write_all
 from mmrace.store import Run
@@ -77,7 +77,7 @@ def search(args: argparse.Namespace, home: Path) -> tuple[Answer, dict[str, Any]
     try:
         with View(console, name_of) as view:
             done = bisect(graph, runner, settings, home, prior=prior, watch=view, labels=name_of)
-    except KeyboardInterrupt:
+    except (KeyboardInterrupt, InfraError, StoreError):
         console.print("stopped; what runs comes to its end, then go on with: ./mmrace bisect "
                       f"--resume {home}", highlight=False, soft_wrap=True)
         raise
@@ -127,6 +127,10 @@ def check(args: argparse.Namespace) -> None:
     if not 0.0 < args.no_change < 1.0:
         raise UsageError("--no-change must lie between 0 and 1")
     parse_signal(args.signal, args.signature)
+    if args.scenario:
+        kconfig.check_scenario(args.scenario)
+        if not (args.tree and args.race):
+            raise UsageError("--scenario is how --tree is built for --race")
     if not args.race:
         return
     common.check_race(args.race)
