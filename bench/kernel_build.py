@@ -25,7 +25,7 @@ PATCH = """\
 +++ b/mm/memory.c
 @@ -1,1 +1,2 @@
 +const char mmrace_bench_{stamp}[] = "{stamp}";
- // SPDX-License-Identifier: GPL-2.0-only
+ {first}
 """
 
 
@@ -65,11 +65,13 @@ def main() -> None:
             print(f"{name:9} {'%.0f / %.0f' % build(kernel_id, args.arch)}", flush=True)
     if args.only in (None, "one-file"):
         kernels.resolve(kernel_id, config.arch(args.arch))
+        changed = next((cache_dir() / "trees").glob(f"linux-source-{args.suite}-*/src/mm/memory.c"))
+        first = changed.read_text().splitlines()[0]
         with tempfile.TemporaryDirectory() as work:
             costs = []
             for stamp in range(2):
                 patch = Path(work) / f"{stamp}.patch"
-                patch.write_text(PATCH.format(stamp=f"{os.getpid()}_{stamp}"))
+                patch.write_text(PATCH.format(stamp=f"{os.getpid()}_{stamp}", first=first))
                 costs.append(build(f"{kernel_id},{patch}", args.arch))
             wall, cpu = (sum(column) / len(costs) for column in zip(*costs))
             print(f"one-file  {wall:.0f} / {cpu:.0f}", flush=True)

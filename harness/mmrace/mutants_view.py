@@ -102,6 +102,9 @@ def page(rows: Sequence[Row]) -> str:
     """The page of the docs."""
     lines = [INTRODUCTION, "## Score", ""]
     lines += [f"- {line}" for line in score_lines(rows)]
+    lines += [f"- seen on the unmutated kernel, so no find there: {score['race']} {score['mode']} "
+              f"by {', '.join(score['found_by'])} in {score['hits']} of {score['boots']} boots"
+              for row in rows if row["mutant"] is None for score in row["races"] if score["hits"]]
     lines += ["", "## Matrix", "",
               "| mutant | theme | fix | arch | kernel | | found by | median s | races: hits |",
               "| --- | --- | --- | --- | --- | --- | --- | --- | --- |"]
