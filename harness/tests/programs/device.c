@@ -247,7 +247,7 @@ static uint32_t verify_under_churn(uint32_t flags, uint32_t delay_ns, uint64_t d
 	};
 	struct mmrace_mirror_stat stat = { 0 };
 	uint32_t bad = 0, done = 0;
-	time_t limit = time(NULL) + 60;
+	time_t limit = time(NULL) + 120;
 	pthread_t thread;
 
 	atomic_store(&stop, false);
@@ -272,7 +272,7 @@ static uint32_t verify_under_churn(uint32_t flags, uint32_t delay_ns, uint64_t d
 
 static void mirror_is_right_under_churn(void)
 {
-	CHECK(verify_under_churn(0, 20000, 300, false) == 0);
+	CHECK(verify_under_churn(0, 20000, 50, false) == 0);
 }
 
 static void borrowing(void)
