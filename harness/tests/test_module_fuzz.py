@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0
-"""Nonsense for every file and ioctl of the module: a clear error each, and the kernel goes on."""
+"""A module that was loaded without plants: what needs them is refused, and all nonsense is."""
 
+import errno
 import os
 from pathlib import Path
 
@@ -15,8 +16,15 @@ SEED = int(os.environ.get("MMRACE_FUZZ_SEED", "1"))
 
 
 @pytest.mark.parametrize("kernel,arch", GUESTS)
-def test_nonsense_is_refused(kernel: str, arch: str, tmp_path: Path) -> None:
-    with guest(kernel, arch, ["fuzz"], tmp_path, params="") as machine:
+def test_what_must_be_refused_is(kernel: str, arch: str, tmp_path: Path) -> None:
+    with guest(kernel, arch, ["device", "fuzz"], tmp_path, params="") as machine:
+        eperm = os.strerror(errno.EPERM)
+        assert machine.module.write("plants", "skip.notifier on") == eperm
+        assert machine.module.write("checkers", "enable all") is None
+        assert machine.module.write("selftest", "mm-exit") == eperm
+        assert machine.module.findings() == []
+        status, lines = machine.run(["device"], 240)
+        assert status == 0, "\n".join(lines)
         status, lines = machine.run(["fuzz", str(INPUTS), str(SEED)], 60 + INPUTS / 200)
         print("\n".join(lines))
         assert status == 0, "\n".join(lines)
