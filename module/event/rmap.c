@@ -18,6 +18,8 @@
  * pte and before it touches the rmap (5.10 to 7.2).
  */
 #include <linux/ktime.h>
+#include <linux/mm.h>
+#include <linux/page-flags.h>
 
 #include "mmrace.h"
 
@@ -40,9 +42,22 @@ void mmr_on_rmap_dirty(struct mmr_event *ev)
 }
 NOKPROBE_SYMBOL(mmr_on_rmap_dirty);
 
+/*
+ * Reclaim, migration and splits mark a folio dirty and remove its rmap inside a
+ * gather, too (MADV_PAGEOUT: try_to_unmap_one(), 6.12), and may flush later: they
+ * hold the folio's lock until they have, which 1) needs as well. A zap that meets a
+ * folio locked by writeback looks the same and is not judged.
+ */
+static bool lock_keeps_writeback_away(unsigned long folio)
+{
+	return PageLocked((struct page *)folio);
+}
+NOKPROBE_SYMBOL(lock_keeps_writeback_away);
+
 void mmr_on_rmap_remove(struct mmr_event *ev)
 {
 	struct mmr_gather *gather;
+	unsigned int states;
 	unsigned long folio;
 
 	if (!ev->tagged)
@@ -53,9 +68,9 @@ void mmr_on_rmap_remove(struct mmr_event *ev)
 	if (!gather->rmap_ns)
 		gather->rmap_ns = ktime_get_mono_fast_ns();
 	folio = event_folio(ev);
-	mmr_check_rmap_after_flush(gather, folio,
-				   mmr_pending_mark(gather, folio,
-						    MMR_PENDING_NO_RMAP));
+	states = mmr_pending_mark(gather, folio, MMR_PENDING_NO_RMAP);
+	if (!lock_keeps_writeback_away(folio))
+		mmr_check_rmap_after_flush(gather, folio, states);
 }
 NOKPROBE_SYMBOL(mmr_on_rmap_remove);
 
