@@ -24,7 +24,8 @@ class PipeMachine:
         self.run.mkdir(parents=True, exist_ok=True)
         with (self.run / "agent.log").open("wb") as log:
             self._process = subprocess.Popen(self._command, stdin=subprocess.PIPE,
-                                             stdout=subprocess.PIPE, stderr=log)
+                                             stdout=subprocess.PIPE, stderr=log,
+                                             process_group=0)  # Ctrl-C is for us alone.
         return self
 
     def __exit__(self, *_: object) -> None:

@@ -94,11 +94,12 @@ class QemuMachine:
         command = command_line(self._arch, self.variant, self.kernel, self._initrd, self.run,
                                self._sockets, self._vmcore)
         (self.run / "qemu.cmd").write_text(" ".join(command) + "\n")
-        # The kernel ends QEMU when this process dies, however it dies.
+        # The kernel ends QEMU when this process dies, however it dies. A terminal's Ctrl-C is for
+        # us: QEMU would end on it, and an interrupted cell would look like a lost machine.
         with (self.run / "qemu.log").open("wb") as log:
             self._process = subprocess.Popen(
                 [tools.need("setpriv", "util-linux"), "--pdeathsig", "KILL", *command],
-                stdin=subprocess.DEVNULL, stdout=log, stderr=log)
+                stdin=subprocess.DEVNULL, stdout=log, stderr=log, process_group=0)
         try:
             self._ctl = self._connect("ctl")
         except BaseException:
