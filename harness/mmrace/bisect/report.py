@@ -108,9 +108,9 @@ def as_text(result: dict[str, Any], labels: Callable[[str], str] = str) -> str:
         )
     for one in result["confirmations"]:
         text.append(
-            f"  fresh trials of {labels(one['suspect'])}: {one['fails']} of {one['trials']} "
-            f"failed, beside it {one['other_fails']} of {one['other_trials']}; Fisher's "
-            f"p = {one['p_value']:.2g}"
+            f"  fresh trials at {labels(one['suspect'])}: {one['fails']} of {one['trials']} failed "
+            f"on the failing side of it, {one['other_fails']} of {one['other_trials']} on the "
+            f"sound side; Fisher's p = {one['p_value']:.2g}"
         )
     for name, why in result["untestable"].items():
         text.append(f"  not testable: {labels(name)}: {why.splitlines()[0]}")
