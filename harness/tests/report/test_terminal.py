@@ -34,7 +34,9 @@ def record(**changes: Any) -> dict[str, Any]:
 def printed(*records: dict[str, Any], terminal: bool = False, width: int = 200) -> str:
     """Return what print_summary prints for RECORDS."""
     out = io.StringIO()
-    print_summary(records, Console(file=out, force_terminal=terminal, width=width))
+    # TERM is named: rich has 80 columns on a dumb terminal, whatever width is asked for.
+    print_summary(records, Console(file=out, force_terminal=terminal, width=width,
+                                   _environ={"TERM": "xterm"}))
     return out.getvalue()
 
 
