@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 
 from mmrace.cell import Cell, Observation
+from mmrace.commands.run import lacks_only_a_control
 from mmrace.verdict import Verdict, exit_code, judge
 
 DESCRIBE = {"control": "early.rmap", "exposure": {"counter": "exposure.x", "min": 10}}
@@ -114,3 +115,21 @@ def test_a_taint_that_was_there_before_or_tells_no_failure_is_none() -> None:
 def test_an_oom_kill_of_ours_is_named() -> None:
     seen = clean(oom_killed="lost-write", exit_status=None, exit_signal=9)
     assert "OOM killer took lost-write" in judge(CELL, seen, True)[1]
+
+
+ENOUGH = {"verdict": "INCONCLUSIVE", "mode": "natural",
+          "exposure": {"counter": "exposure.x", "count": 7, "min": 5}}
+
+
+@pytest.mark.parametrize("changes, lacks", [
+    ({}, True),
+    ({"mode": "control"}, False),
+    ({"verdict": "SKIP"}, False),
+    ({"verdict": "RACE"}, False),
+    ({"exposure": None}, False),
+    ({"exposure": {"counter": None, "count": 0, "min": 0}}, False),
+    ({"exposure": {"counter": "exposure.x", "count": 4, "min": 5}}, False),
+])
+def test_clean_is_good_only_where_a_control_is_all_that_lacks(changes: dict[str, object],
+                                                              lacks: bool) -> None:
+    assert lacks_only_a_control(ENOUGH | changes) is lacks
