@@ -47,7 +47,9 @@ def test_widened_lost_write_is_found_on_6_1(tmp_path: Path) -> None:
 
 
 def test_ctrl_c_leaves_no_guest_and_a_readable_result(tmp_path: Path) -> None:
-    with subprocess.Popen([*RUN, "--duration", "120"], stdout=subprocess.PIPE,
+    # A shell's background job ignores SIGINT, and so would all that it starts.
+    with subprocess.Popen(["env", "--default-signal=INT", *RUN, "--duration", "120"],
+                          stdout=subprocess.PIPE,
                           stderr=subprocess.PIPE, text=True, start_new_session=True,
                           env=environment(tmp_path)) as run:
         deadline = time.monotonic() + 120
