@@ -82,6 +82,21 @@ def test_a_killed_harness_leaves_no_guest_and_a_pessimistic_record(tmp_path: Pat
                               check=False).stdout
 
 
+def test_an_emulator_that_aborts_while_booting_is_started_once_more(tmp_path: Path) -> None:
+    with subprocess.Popen([*RUN, "--duration", "3"], stdout=subprocess.PIPE,
+                          stderr=subprocess.PIPE, text=True,
+                          env=environment(tmp_path)) as run:
+        deadline = time.monotonic() + 120
+        while not any(path.stat().st_size for path in tmp_path.glob("runs/*/boots/*/console.log")):
+            assert time.monotonic() < deadline and run.poll() is None
+            time.sleep(0.05)
+        subprocess.run(["pkill", "-ABRT", "-f", f"^[^ ]*/emulators/.*{tmp_path}"], check=True)
+        out, err = run.communicate(timeout=120)
+    assert json.loads(out)["verdict"] in ("RACE", "INCONCLUSIVE")
+    assert err.count("booting once more") == 1
+    assert len(list(tmp_path.glob("runs/*/boots/*"))) == 2
+
+
 @pytest.fixture(name="parts", scope="module")
 def parts_fixture() -> tuple[kernels.Kernel, Path]:
     """6.1 and an initramfs without the module."""

@@ -4,6 +4,7 @@
 import json
 import os
 import shutil
+import signal
 import socket
 import subprocess
 import tempfile
@@ -195,7 +196,9 @@ class QemuMachine:
         code = self._process.returncode if self._process else None
         if code == 0:
             return MachineLost("lost", "the guest powered off or rebooted on its own")
-        return MachineLost("lost", f"QEMU ended with code {code}: {self._complaint()}")
+        # A failed assertion of its own ("abort") is not the fault of who ended it from outside.
+        return MachineLost("abort" if code == -signal.SIGABRT else "lost",
+                           f"QEMU ended with code {code}: {self._complaint()}")
 
     def console(self) -> str:
         """All that the guest's console has printed."""
