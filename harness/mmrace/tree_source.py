@@ -90,9 +90,10 @@ class Source(ABC):
 
     def _apply(self, patch: Path) -> None:
         text = patch.read_text()
-        names = sorted(set(re.findall(r"^(?:---|\+\+\+) [ab]/(\S+)", text, re.MULTILINE)))
+        names = sorted(set(re.findall(r"^(?:---|\+\+\+) [^/\s]+/(\S+)", text, re.MULTILINE)))
         if not names or any(".." in Path(name).parts for name in names):
-            raise UsageError(f"{patch}: not a patch of files below a tree (a/FILE, b/FILE)")
+            raise UsageError(f"{patch}: not a patch of files below a tree (a/FILE, b/FILE; make it "
+                             "with git diff, or diff -ru OLD NEW beside the trees)")
         with new_directory(self.slot / "undo") as undo:
             for name in names:
                 if (self.src / name).exists():
@@ -114,17 +115,35 @@ class GitSource(Source):
                          _git(path, "show", f"{self.commit}:Makefile"), patch)
 
     def _bring(self) -> None:
-        if not (self.src / ".git").exists():
-            with new_directory(self.src) as work:
-                tools.run(["git", "clone", "--quiet", "--shared", "--no-checkout", self._path,
-                           work / "clone"])
-                (work / "clone/.git").rename(work / ".git")
-                (work / "clone").rmdir()
+        if not self._whole():
+            self._clone()
         # Links to its files changed their inodes; git is to look at the contents before it decides
         # what to write anew.
         _git(self.src, "status", "--porcelain")
         _git(self.src, "checkout", "--quiet", "--force", "--detach", self.commit)
         _git(self.src, "clean", "-fdxq")
+
+    def _whole(self) -> bool:
+        """Whether the clone's own state can be read: its objects are the repository's, which may
+        have been made anew, or have dropped them."""
+        if not (self.src / ".git").exists():
+            return False
+        try:
+            _git(self.src, "status", "--porcelain", "--untracked-files=no")
+        except UsageError:
+            return False
+        return True
+
+    def _clone(self) -> None:
+        """A new clone around the files that are there: those that are right keep their times."""
+        self.src.mkdir(parents=True, exist_ok=True)
+        with new_directory(self.slot / "clone") as work:
+            tools.run(["git", "clone", "--quiet", "--shared", "--no-checkout", self._path,
+                       work / "new"])
+        shutil.rmtree(self.src / ".git", ignore_errors=True)
+        (self.slot / "clone/new/.git").rename(self.src / ".git")
+        shutil.rmtree(self.slot / "clone")
+        _git(self.src, "reset", "--quiet", "--mixed", self.commit)
 
 
 class DirectorySource(Source):

@@ -3,6 +3,7 @@
 
 import json
 import os
+import shutil
 import subprocess
 from pathlib import Path
 
@@ -151,6 +152,20 @@ def test_a_commit_is_checked_out_without_touching_the_repository(tree: Path) -> 
     assert git(tree, "worktree", "list").count("\n") == 0
     with pytest.raises(UsageError, match="rev-parse"):
         GitSource(tree, "no-such-revision", None)
+
+
+def test_a_repository_made_anew_at_the_same_place_is_cloned_anew(tree: Path) -> None:
+    git(tree, "init", "-q")
+    GitSource(tree, commit(tree, "first"), None).bring()
+    shutil.rmtree(tree / ".git")
+    (tree / "mm/memory.c").write_text("one\n")
+    (tree / "mm/rmap.c").rename(tree / "mm/reverse.c")
+    (tree / "link").unlink()
+    git(tree, "init", "-q")
+    source = GitSource(tree, commit(tree, "another first"), None)
+    assert set(brought(source)) == {"mm/memory.c", "mm/reverse.c"}, "the others are as they were"
+    assert (source.src / "mm/memory.c").read_text() == "one\n"
+    assert not (source.src / "mm/rmap.c").exists()
 
 
 def test_what_git_ignores_is_no_source(tree: Path) -> None:
