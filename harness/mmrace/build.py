@@ -8,6 +8,7 @@ import shutil
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
+from typing import Any
 
 from mmrace import buildroot, config, tools
 from mmrace.config import Arch
@@ -111,12 +112,18 @@ def agent(arch: Arch) -> Path:
 
 
 @cache
+def described() -> dict[str, dict[str, Any]]:
+    """Every race by name, as its `--describe` says."""
+    home = races(config.arch(os.uname().machine))
+    return {name: json.loads(tools.run([home / name, "--describe"], error=BuildError))
+            for name in race_names()}
+
+
+@cache
 def themes() -> dict[str, list[str]]:
     """The races of each theme, as they describe themselves."""
-    home = races(config.arch(os.uname().machine))
     found: dict[str, list[str]] = {}
-    for name in race_names():
-        said = json.loads(tools.run([home / name, "--describe"], error=BuildError))
+    for name, said in described().items():
         found.setdefault(said["theme"], []).append(name)
     return found
 

@@ -121,7 +121,7 @@ def check(args: argparse.Namespace) -> None:
         raise UsageError("--list is for --run; package kernels are named with --kernels")
     if args.tree:
         args.tree = args.tree.resolve()
-        git.git(args.tree, "rev-parse", "--git-dir")
+        git.check_tree(args.tree)
     if args.path and not args.tree:
         raise UsageError("--path needs --tree")
     if not 0.0 < args.no_change < 1.0:
@@ -135,7 +135,7 @@ def check(args: argparse.Namespace) -> None:
         return
     common.check_race(args.race)
     config.variant(args.variant, args.arch)
-    common.parse_options(args.option)
+    common.check_options(args.race, common.parse_options(args.option))
     for kernel in (args.kernels or "").split(","):
         if kernel:
             parse_id(kernel, config.arch(args.arch))

@@ -20,9 +20,20 @@ def git(tree: Path, *args: str) -> str:
     return done.stdout
 
 
+def check_tree(tree: Path) -> None:
+    """GraphError unless the directory is in a git tree."""
+    if not tree.is_dir():
+        raise GraphError(f"no such directory: {tree}")
+    git(tree, "rev-parse", "--git-dir")
+
+
 def resolve(tree: Path, revision: str) -> str:
     """The full commit id of a revision."""
-    return git(tree, "rev-parse", "--verify", "--quiet", f"{revision}^{{commit}}").strip()
+    try:
+        return git(tree, "rev-parse", "--verify", "--quiet", f"{revision}^{{commit}}").strip()
+    except GraphError as error:
+        raise GraphError(f"'{revision}' names no commit of {tree}; `git -C {tree} log` or `tag` "
+                         "shows what there is") from error
 
 
 def history(tree: Path, old: str, new: str) -> Graph:

@@ -40,9 +40,26 @@ def check_race(name: str) -> str:
     return name
 
 
+def check_options(race: str, options: Sequence[tuple[str, str]]) -> None:
+    """Refuse options that the race does not have, and values that it does not take."""
+    known = {option["name"]: option for option in build.described()[race]["options"]}
+    for name, value in options:
+        if name not in known:
+            raise UsageError(f"race {race} has no option '{name}'; it has: "
+                             f"{', '.join(known) or 'none'}")
+        values = known[name]["values"]
+        if values is None and not (value.isascii() and value.isdigit()):
+            raise UsageError(f"option {name} of race {race} takes a whole number, not '{value}'")
+        if values is not None and value not in values:
+            raise UsageError(f"option {name} of race {race} is one of {', '.join(values)}, "
+                             f"not '{value}'")
+
+
 def check_cell(cell: Cell, allow_plants: bool = False) -> Cell:
     """Refuse a cell that names something unknown, before anything is fetched or booted."""
     check_race(cell.race)
+    if cell.options:
+        check_options(cell.race, cell.options)
     arch = config.arch(cell.arch)
     if cell.on == "qemu":
         parse_id(cell.kernel, arch)

@@ -4,7 +4,6 @@
 import argparse
 import json
 import os
-import subprocess
 import tempfile
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -39,10 +38,7 @@ examples:
 
 def races(_: argparse.Namespace) -> list[dict[str, Any]]:
     """Every race, as it describes itself."""
-    home = build.races(config.arch(os.uname().machine))
-    return [json.loads(subprocess.run([str(home / name), "--describe"], check=True,
-                                      stdout=subprocess.PIPE).stdout)
-            for name in build.race_names()]
+    return list(build.described().values())
 
 
 def kernels(_: argparse.Namespace) -> list[dict[str, Any]]:

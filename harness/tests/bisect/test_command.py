@@ -144,6 +144,8 @@ def test_no_change_and_usage(tree: Path) -> None:
         bisect(tree, "--good", "old")
     with pytest.raises(UsageError, match="merge base"):
         bisect(tree, "--good", "harmless", "--bad", "side")
+    with pytest.raises(UsageError, match="'odl' names no commit"):
+        bisect(tree, "--good", "odl", "--bad", "main")
 
 
 def test_lost_machines_end_the_search(tree: Path) -> None:
