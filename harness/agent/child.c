@@ -27,7 +27,7 @@ enum { STREAM_OUT, STREAM_ERR, STREAM_REPORT, STREAMS };
 
 static struct {
 	pid_t pid;		/* 0: none */
-	char id[64];
+	char id[128];
 	double started_s;
 	double deadline_s;
 	bool timed_out;

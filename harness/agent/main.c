@@ -10,11 +10,13 @@
 #include <sys/reboot.h>
 #include <sys/syscall.h>
 #include <sys/utsname.h>
+#include <termios.h>
 #include <unistd.h>
 
 #include "agent.h"
 
 #define PLAN_PATH	"/mmrace/plan"
+#define SCRIPT_PATH	"/mmrace/commands"
 #define TICK_MS		20
 
 static bool is_init;
@@ -52,8 +54,10 @@ static void say_hello(void)
 static void power_off(void)
 {
 	sync();
-	if (is_init)
+	if (is_init) {
+		tcdrain(STDOUT_FILENO);	/* the console's tty still holds the last records */
 		reboot(RB_POWER_OFF);
+	}
 	finished = true;
 }
 
@@ -130,7 +134,21 @@ static void read_commands(int fd)
 	}
 }
 
-static void loop(int commands, int kmsg)
+/*
+ * A guest that nobody talks to (a lab boots it and reads its console) takes
+ * its commands from a file, each when the one before has ended.
+ */
+static void script_step(FILE *script)
+{
+	static char line[AGENT_LINE_MAX];
+
+	if (child_busy() || !fgets(line, sizeof(line), script))
+		return;
+	line[strcspn(line, "\n")] = '\0';
+	command_line(line);
+}
+
+static void loop(int commands, int kmsg, FILE *script)
 {
 	double next_beat = 0;
 
@@ -154,6 +172,8 @@ static void loop(int commands, int kmsg)
 			child_handle(&fds[2], children);
 		}
 		child_tick();
+		if (script)
+			script_step(script);
 		if (monotonic_s() >= next_beat) {
 			next_beat = monotonic_s() + 1;
 			emit_begin("beat");
@@ -166,6 +186,7 @@ static void loop(int commands, int kmsg)
 int main(int argc, char **argv)
 {
 	int commands = STDIN_FILENO;
+	FILE *script = NULL;
 	int kmsg;
 
 	is_init = getpid() == 1;
@@ -177,12 +198,13 @@ int main(int argc, char **argv)
 	emit_open(STDOUT_FILENO);
 	if (is_init) {
 		boot_run(PLAN_PATH);
-		commands = boot_open_port("mmrace.ctl", O_RDONLY | O_NONBLOCK, 5000);
+		script = fopen(SCRIPT_PATH, "re");
+		commands = script ? -1 : boot_open_port("mmrace.ctl", O_RDONLY | O_NONBLOCK, 5000);
 	}
 	/* Before the first word: what happens after it is in the log that is read. */
 	kmsg = kmsg_open(!is_init);
 	say_hello();
-	loop(commands, kmsg);
+	loop(commands, kmsg, script);
 	child_abandon();
 	return 0;
 }
