@@ -19,6 +19,7 @@ COMMANDS = {
     "report": "mmrace.commands.report",
     "compare": "mmrace.commands.compare",
     "mutants": "mmrace.commands.mutants",
+    "export": "mmrace.commands.export",
     "doctor": "mmrace.commands.doctor",
 }
 

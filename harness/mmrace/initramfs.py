@@ -84,11 +84,14 @@ class _Tree:
 
 
 def _fill(tree: _Tree, kernel: Kernel, arch: Arch, modules: tuple[str, ...],
-          ko: Path | None) -> None:
+          ko: Path | None, script: tuple[str, ...]) -> None:
     tree.add(build.agent(arch), "init")
-    for name in arch.modules:
-        tree.add_module(kernel, name)
-    tree.plan.append("ports")
+    if script:
+        (tree.root / "mmrace/commands").write_text("\n".join(script) + "\n")
+    else:
+        for name in arch.modules:
+            tree.add_module(kernel, name)
+        tree.plan.append("ports")
     for name in modules:
         tree.add_module(kernel, name)
     for scratch in config.scratches().values():
@@ -107,16 +110,17 @@ def _fill(tree: _Tree, kernel: Kernel, arch: Arch, modules: tuple[str, ...],
 
 
 def make(kernel: Kernel, ko: Path | None, modules: tuple[str, ...] = (),
-         programs: tuple[Path, ...] = ()) -> Path:
+         programs: tuple[Path, ...] = (), script: tuple[str, ...] = ()) -> Path:
     """The initramfs for a kernel with its module, the races and the agent, cached by content.
 
-    `modules` are more of the kernel's own, `programs` more static binaries for /mmrace/races.
+    `modules` are more of the kernel's own, `programs` more static binaries for /mmrace/races. With
+    a `script` of the agent's commands the guest runs those, and its records go to its console.
     """
     arch = config.arch(kernel.arch)
     with tempfile.TemporaryDirectory(prefix="mmrace-initramfs-") as work:
         root = Path(work) / "root"
         tree = _Tree(root)
-        _fill(tree, kernel, arch, modules, ko)
+        _fill(tree, kernel, arch, modules, ko, script)
         for program in programs:
             tree.add(program, f"mmrace/races/{program.name}")
         key = hashlib.sha256()

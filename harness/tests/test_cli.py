@@ -38,6 +38,10 @@ RUN = ("run", "--kernel", "debian:bookworm", "--arch", "x86_64", "--race", "lost
     (("run", "--on", "lathe", "--race", "lost-write"), "unknown machine 'lathe'"),
     (("run", "--on", "local", "--race", "lost-write", "--mode", "control"), "--allow-plants"),
     (("matrix", "nothing"), "configs/matrix/ has: "),
+    (("export", "lava", "nothing", "--output", "/nowhere"), "configs/matrix/ has: "),
+    (("export", "lava", "quick"), "--output"),
+    (("export", "lava", "quick", "--output", "/nowhere", "--url", "here"), "--url takes an URL"),
+    (("export", "kirk", "quick", "--output", "/nowhere"), "labgrid"),
     (("frobnicate",), "invalid choice"),
 ])
 def test_usage_errors_name_thing_and_mend(words: tuple[str, ...], says: str,

@@ -37,15 +37,19 @@ QMP_TIMEOUT_S = 120.0
 AUTOPSY_STEP_S = 1.0
 
 
+def kernel_append(arch: Arch, variant: Variant, kernel: Kernel, vmcore: bool = False) -> str:
+    """The guest's kernel command line; for a `vmcore` it waits after a panic."""
+    return " ".join(filter(None, (f"console={arch.console}", COMMON_APPEND,
+                                  "panic=0" if vmcore else "panic=-1", arch.qemu_append,
+                                  variant.append, kernel.append)))
+
+
 def command_line(arch: Arch, variant: Variant, kernel: Kernel, initrd: Path, run: Path,
                  sockets: Path, vmcore: bool = False) -> list[str]:
     """QEMU's arguments; files in `run` stay, `sockets` is short-lived.
 
     For a `vmcore` the guest waits after a panic instead of ending.
     """
-    append = " ".join(filter(None, (f"console={arch.console}", COMMON_APPEND,
-                                    "panic=0" if vmcore else "panic=-1", arch.qemu_append,
-                                    variant.append, kernel.append)))
     serial = f"virtio-serial-{arch.bus}"
     return [
         *emulator.command(arch, variant.emulator), *arch.qemu_args,
@@ -53,7 +57,7 @@ def command_line(arch: Arch, variant: Variant, kernel: Kernel, initrd: Path, run
         "-m", f"{variant.memory_mib}M", *variant.qemu_args,
         "-nodefaults", "-no-user-config", "-display", "none",
         "-nic", "none", "-no-reboot", "-kernel", str(kernel.image), "-initrd", str(initrd),
-        "-append", append,
+        "-append", kernel_append(arch, variant, kernel, vmcore),
         "-chardev", f"file,id=console,path={run}/console.log", "-serial", "chardev:console",
         "-device", serial,
         "-chardev", f"file,id=events,path={run}/events.ndjson",

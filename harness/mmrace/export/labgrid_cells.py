@@ -1,0 +1,52 @@
+# SPDX-License-Identifier: GPL-2.0
+"""The cells of an mmrace guest as tests under labgrid:
+
+    pytest --lg-env NAME.yaml test_cells.py
+"""
+
+import contextlib
+import json
+import re
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pexpect  # type: ignore[import]
+import pytest
+
+
+def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
+    """One test for each cell of the environment, in the order in which the guest runs them."""
+    environment = metafunc.config.getoption("lg_env")
+    if "cell" in metafunc.fixturenames:
+        cells = json.loads(Path(environment).with_suffix(".json").read_text())["cells"]
+        metafunc.parametrize("cell", cells, ids=[cell["name"] for cell in cells])
+
+
+@pytest.fixture(name="console", scope="session")
+def console_fixture(env: Any, pytestconfig: pytest.Config) -> Iterator[Any]:
+    """The console of the guest, which has said its first word."""
+    said = json.loads(Path(pytestconfig.getoption("lg_env")).with_suffix(".json").read_text())
+    driver = env.get_target().get_driver("QEMUDriver")
+    driver.on()
+    driver.expect(re.escape(said["first_word"]), timeout=said["boot_s"])
+    yield driver
+    with contextlib.suppress(pexpect.TIMEOUT):  # a guest that panicked says no last word
+        driver.expect(re.escape(said["last_word"]), timeout=said["between_s"])
+    driver._child.kill()    # it may have powered off, of which off() would complain
+    driver._child.wait()
+    driver.status = 0
+
+
+def test_cell(console: Any, cell: dict[str, str]) -> None:
+    """The race ends without a failure, or, in a control, with one; its exit code 4 is a skip."""
+    result = rf'"t":"exit","id":"{re.escape(cell["name"])}","status":([0-9]+|null)'
+    _, before, match, _ = console.expect([result, "Kernel panic[^\r\n]*"],
+                                         timeout=cell["seconds"])
+    words = match.group(0).decode()
+    assert "Kernel panic" not in words, f"{words}; again with: {cell['replay']}"
+    status = match.group(1).decode()
+    if status == "4":
+        pytest.skip(f"something that the race needs is missing: {before.decode()[-500:]}")
+    assert status == cell["good"], (f"the race ended with {status} where {cell['good']} is good; "
+                                    f"again with: {cell['replay']}")
