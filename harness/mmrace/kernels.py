@@ -54,6 +54,11 @@ def _suite(kernel_id: str, name: str, arch: Arch) -> str:
     return name
 
 
+def _cut(text: str, separator: str) -> tuple[str, str]:
+    head, found, tail = text.rpartition(separator)
+    return (head, tail) if found and not Path(text).is_dir() else (text, "")
+
+
 def parse_id(kernel_id: str, arch: Arch) -> KernelId:
     """What a kernel id names; anything unknown is a usage error that lists what is known.
 
@@ -65,12 +70,9 @@ def parse_id(kernel_id: str, arch: Arch) -> KernelId:
     if provider == "debian":
         return KernelId(provider, _suite(kernel_id, rest, arch))
     # A path may hold any of the separators; a directory that is there is meant as it is.
-    patch = scenario = revision = ""
-    name = rest
-    if not Path(rest).is_dir():
-        rest, _, patch = rest.partition(",")
-        rest, _, scenario = rest.partition("+")
-        name, _, revision = rest.partition("@")
+    name, patch = _cut(rest, ",")
+    name, scenario = _cut(name, "+")
+    name, revision = _cut(name, "@")
     if patch and not Path(patch).is_file():
         raise UsageError(f"{kernel_id}: no such patch: {patch}")
     if provider == "source" and revision:

@@ -147,12 +147,16 @@ class Score:
     seers: set[str] = field(default_factory=set)
     first_s: list[float] = field(default_factory=list)
     verdicts: list[str] = field(default_factory=list)
+    judged: int = 0
+    reason: str = ""
     replay: str = ""
 
     def add(self, record: dict[str, Any]) -> None:
         """Count one cell's record."""
         self.boots += 1
         self.verdicts.append(record["verdict"])
+        self.judged += started(record) and record["verdict"] not in ("SKIP", "ERROR", "INFRA")
+        self.reason = record.get("reason") or ""
         seen = seers(record) - self.noise
         if seen:
             self.hits += 1
@@ -169,8 +173,16 @@ class Score:
                 "verdicts": self.verdicts, "replay": self.replay}
 
 
+def started(record: dict[str, Any]) -> bool:
+    """Whether the cell's race was begun: not where the kernel does not build or boot."""
+    return record.get("theme") is not None
+
+
 def seers(record: dict[str, Any]) -> set[str]:
-    """Who saw a failure in a cell; a checker with its law."""
+    """Who saw a failure in a cell; a checker with its law. A kernel that panics before a race
+    was begun shows a bug, but none that this suite has found."""
+    if not started(record):
+        return set()
     found = {f"checker {finding['law']}" for finding in record.get("findings", [])
              if "law" in finding}
     if record["failures"]:
@@ -251,7 +263,7 @@ class Campaign:
                      for trial, mode in scores]
             for key, record in zip(scores, self._session.cells(cells)):
                 scores[key].add(record)
-        return _summary(mutant, arch, list(scores.values()))
+        return summary(mutant, arch, list(scores.values()))
 
 
 def _controls(chosen: Sequence[Mutant], trials: tuple[Trial, ...]) -> list[Mutant]:
@@ -275,8 +287,8 @@ def rows_of(records: Iterable[dict[str, Any]]) -> list[dict[str, Any]]:
     rows = []
     noise: dict[tuple[str, str, str, Trial], set[str]] = {}
     for (kernel, arch, machine), own in sorted(cells.items(), key=lambda item: "," in item[0][0]):
-        plain, _, patch = kernel.partition(",")
-        source, _, scenario = plain.partition("+")
+        plain, patch = kernel.rsplit(",", 1) if "," in kernel else (kernel, "")
+        source, scenario = plain.rsplit("+", 1) if "+" in plain else (plain, "")
         mutant = mutants().get(Path(patch).stem) if patch else None
         mutant = replace(mutant or Mutant(name=Path(patch).stem or "unmutated", source=source),
                          source=source, patch=Path(patch) if patch else None,
@@ -290,15 +302,15 @@ def rows_of(records: Iterable[dict[str, Any]]) -> list[dict[str, Any]]:
             score.add(record)
             if not patch:
                 seen.update(score.seers)
-        rows.append(_summary(mutant, arch, list(scores.values())))
+        rows.append(summary(mutant, arch, list(scores.values())))
     return rows
 
 
-def _summary(mutant: Mutant, arch: str, scores: list[Score]) -> dict[str, Any]:
+def summary(mutant: Mutant, arch: str, scores: list[Score]) -> dict[str, Any]:
     """A row of the detection matrix."""
     found_by = sorted(set().union(*(score.seers for score in scores))) if scores else []
     times = [second for score in scores for second in score.first_s]
-    ran = [verdict for score in scores for verdict in score.verdicts]
+    judged = sum(score.judged for score in scores)
     return {
         "mutant": None if mutant.patch is None else mutant.name, "arch": arch,
         "kernel": mutant.kernel, "scenario": mutant.scenario, "machine": mutant.machine,
@@ -306,5 +318,6 @@ def _summary(mutant: Mutant, arch: str, scores: list[Score]) -> dict[str, Any]:
         "description": mutant.description, "expected_by": list(mutant.seen_by),
         "found": bool(found_by), "found_by": found_by,
         "median_s": statistics.median(times) if times else None,
-        "judged": sum(verdict not in ("SKIP", "ERROR", "INFRA") for verdict in ran),
-        "cells": len(ran), "races": [score.as_record() for score in scores]}
+        "judged": judged, "cells": sum(score.boots for score in scores),
+        "reason": None if judged or not scores else scores[-1].reason,
+        "races": [score.as_record() for score in scores]}

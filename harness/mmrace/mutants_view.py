@@ -98,6 +98,12 @@ def score_lines(rows: Sequence[Row]) -> list[str]:
     return lines
 
 
+def unjudged_lines(rows: Iterable[Row]) -> list[str]:
+    """Why nothing can be said of a row."""
+    return [f"{row['mutant'] or 'unmutated'} {row['arch']}: {row['reason']}" for row in rows
+            if not row["judged"] and row["reason"]]
+
+
 def page(rows: Sequence[Row]) -> str:
     """The page of the docs."""
     lines = [INTRODUCTION, "## Score", ""]

@@ -30,7 +30,8 @@ class CannedSession:
             self.seen.append(cell)
             fails = ("," in cell.kernel, cell.race, cell.mode) in self.failing
             yield {"verdict": "RACE" if fails else "INCONCLUSIVE", "failures": int(fails),
-                   "findings": [], "splats": [], "replay": cell.replay(),
+                   "findings": [], "splats": [], "replay": cell.replay(), "theme": "a-theme",
+                   "kernel": {"version": "1"}, "reason": "",
                    "time_to_first_failure_s": 0.5 if fails else None}
 
 
@@ -73,7 +74,8 @@ def test_what_an_earlier_run_has_is_not_run_again_but_counts() -> None:
 def test_rows_are_made_of_stored_records_too() -> None:
     laws = [{"law": "flush-first"}, {"law": "noisy"}]
     common: dict[str, Any] = {
-        "arch": "x86_64", "machine": {"variant": "default"}, "race": "lost-write", "options": {},
+        "arch": "x86_64", "theme": "a-theme",
+        "machine": {"variant": "default"}, "race": "lost-write", "options": {},
         "mode": "widened", "splats": [], "failures": 0, "replay": "",
         "time_to_first_failure_s": None, "verdict": "FINDING"}
     name = next(iter(mutants.mutants()))
@@ -86,12 +88,14 @@ def test_rows_are_made_of_stored_records_too() -> None:
 
 
 def test_every_kind_of_evidence_counts() -> None:
-    clean: dict[str, Any] = {"verdict": "PASS", "failures": 0, "findings": [], "splats": []}
+    clean: dict[str, Any] = {"verdict": "PASS", "theme": "a-theme", "failures": 0,
+                             "findings": [], "splats": []}
     assert seers(clean) == set()
     assert seers({**clean, "failures": 1, "findings": [{"law": "a-law"}, {"dropped": 1}]}) == {
         "data", "checker a-law"}
     assert seers({**clean, "verdict": "HANG"}) == {"splat"}
     assert seers({**clean, "splats": [{}]}) == {"splat"}
+    assert seers({**clean, "verdict": "PANIC", "theme": None}) == set(), "no race was begun"
 
 
 def test_a_later_run_of_a_mutant_counts_and_the_page_says_what_was_found() -> None:

@@ -82,6 +82,8 @@ def test_an_id_names_provider_revision_scenario_and_patch(tree: Path, tmp_path: 
     assert (full.name, full.revision, full.scenario, full.patch) == (
         "/linux", "v6.1~2", "debug", patch)
     assert parse_id("source:trixie+kasan", arch).scenario == "kasan"
+    both = parse_id(f"tree:{tree}+debug,{patch}", arch)
+    assert (both.name, both.scenario) == (str(tree), "debug"), "a path may hold a +"
 
 
 @pytest.mark.parametrize("kernel_id, complaint", [

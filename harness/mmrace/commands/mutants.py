@@ -5,14 +5,17 @@ import argparse
 import json
 import os
 import sys
+from collections.abc import Callable, Iterator
+from functools import partial
 from pathlib import Path
 from typing import Any
 
-from mmrace import build, config, mutants, mutants_view
+from mmrace import config, mutants, mutants_hunt, mutants_view
 from mmrace.commands import common
-from mmrace.errors import UsageError
+from mmrace.errors import TreeBuildError, UsageError
 from mmrace.kernels import parse_id
 from mmrace.mutants import Campaign, Mutant, Plan, Trial
+from mmrace.mutants_hunt import Hunt
 from mmrace.progress import Progress
 from mmrace.session import Session
 from mmrace.store import Run
@@ -22,14 +25,19 @@ EPILOG = """\
 Every mutant's races run natural, then widened, and first on the kernel without the patch. --from
 makes one matrix of the run directories of several runs.
 
+A --patch is hunted: all races, those first whose known bugs are nearest to what it changes, until
+one finds it and is silent on the tree without it. --every-race goes on to the end. Of a kernel that
+does not build or boot nothing can be said.
+
 exit codes: 0 every mutant that could be judged was found and nothing on the unmutated kernel; 1 not
-so; 2 usage; 128 and up infrastructure; 130 interrupted.
+so; 2 usage; 125 nothing could be judged; 128 and up infrastructure; 130 interrupted.
 
 examples:
   ./mmrace mutants
   ./mmrace mutants mremap-late-flush --boots 3 --json
   ./mmrace mutants --arch ppc64le --budget 1800
-  ./mmrace mutants --patch my.patch --tree linux --race stale-translation --json
+  ./mmrace mutants --patch my.patch --tree linux --json
+  ./mmrace mutants --patch my.patch --tree linux@v6.12 --race stale-translation --boots 5
   ./mmrace mutants --from runs/20261121-080000 --doc docs/mutants.md
 """
 
@@ -47,6 +55,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--race", action="append", default=[],
                         help="race instead of the mutants' own; may be given again (--patch "
                              "without it: all races)")
+    parser.add_argument("--every-race", action="store_true",
+                        help="with --patch: all races, whatever was found before")
     parser.add_argument("--mode", action="append", choices=mutants.MODES, default=[],
                         help="may be given again (default: natural, then widened)")
     parser.add_argument("--duration", type=common.positive(float), default=20.0,
@@ -75,7 +85,7 @@ def _wanted(args: argparse.Namespace, arches: list[str]) -> list[Mutant]:
         raise UsageError(f"no such patch: {args.patch}")
     mutant = Mutant(name=args.patch.stem, source=f"tree:{args.tree}", patch=args.patch,
                     arches=tuple(arches), scenario=args.scenario, machine=args.machine,
-                    trials=tuple(Trial(race) for race in build.race_names()))
+                    trials=mutants_hunt.ranked(args.patch))
     for arch in arches:
         parse_id(mutant.kernel, config.arch(arch))
         config.variant(args.machine, arch)
@@ -95,6 +105,15 @@ def stored(runs: list[Path]) -> list[dict[str, Any]]:
     return mutants.rows_of(cells.values())
 
 
+def _rows(wanted: list[Mutant], arches: list[str], campaign: Campaign,
+          hunt: Callable[[Mutant, str], Hunt] | None) -> Iterator[dict[str, Any]]:
+    for arch in arches:
+        if hunt:
+            yield from hunt(wanted[0], arch).run()
+        else:
+            yield from campaign.run(wanted, arch)
+
+
 def _run(args: argparse.Namespace, progress: Progress) -> tuple[list[dict[str, Any]], bool]:
     arches = args.arch or [os.uname().machine]
     wanted = _wanted(args, arches)
@@ -106,14 +125,16 @@ def _run(args: argparse.Namespace, progress: Progress) -> tuple[list[dict[str, A
                 trials=tuple(Trial(race) for race in args.race))
     done = stored(args.resume)
     run = Run.create(["./mmrace", *sys.argv[1:]])
-    campaign = Campaign(Session(run, progress, checkers=True), plan, progress.say, done)
+    session = Session(run, progress, checkers=True)
+    campaign = Campaign(session, plan, progress.say, done)
+    hunt = (partial(Hunt, session, plan, progress.say) if args.patch and not args.every_race
+            else None)
     rows: list[dict[str, Any]] = []
     try:
-        for arch in arches:
-            for row in campaign.run(wanted, arch):
-                rows.append(row)
-                if args.json:
-                    print(json.dumps(row), flush=True)
+        for row in _rows(wanted, arches, campaign, hunt):
+            rows.append(row)
+            if args.json:
+                print(json.dumps(row), flush=True)
     except KeyboardInterrupt:
         return rows, False
     finally:
@@ -134,8 +155,12 @@ def main(args: argparse.Namespace) -> int:
     console.print(mutants_view.table(rows))
     for line in mutants_view.score_lines(rows):
         console.print(line, highlight=False, soft_wrap=True)
+    for line in mutants_view.unjudged_lines(rows):
+        console.print(line, highlight=False, soft_wrap=True)
     if args.doc:
         args.doc.write_text(mutants_view.page(rows))
     if not complete:
         return common.EXIT_INTERRUPTED
+    if rows and not any(row["judged"] for row in rows):
+        return TreeBuildError.exit_code
     return int(any(row["judged"] and row["found"] == (row["mutant"] is None) for row in rows))
