@@ -172,6 +172,13 @@ struct mmrace_mirror_stat {
  * MMRACE_IOC_BORROW_STOP or when the file is closed.
  */
 #define MMRACE_BORROW_SPIN		(1U << 0)	/* hold by spinning: the CPU stays lazy; else by sleeping */
+/*
+ * Takes the mm once and does not let go of it: adds 1 again and again, resting for at most
+ * @hold_us at a time, until the word cannot be reached any more, as no page is faulted in. It does not
+ * keep the mm from being torn down meanwhile, so @addr must lie in a shared mapping,
+ * whose pages outlive it. A thread that has ended so is `gone`.
+ */
+#define MMRACE_BORROW_LINGER		(1U << 1)
 
 struct mmrace_borrow {
 	__u64	addr;		/* (in) 8-byte aligned; 0: do not touch memory */

@@ -71,6 +71,7 @@ struct mmr_site {
 	struct mmr_text		caller[MMR_MAX_CALLERS];	/* a plant's: only when called from one */
 	unsigned int		nr_callers;	/* 0: whoever calls */
 	bool			no_caller;	/* this kernel has none of those asked for */
+	bool			any_caller;	/* the plant itself asks who calls */
 	struct kprobe		anchor;		/* a plant's: see plant.c */
 	kprobe_pre_handler_t	take_return;	/* the kernel's own handler of a kretprobe */
 	bool			armed;
@@ -177,6 +178,7 @@ struct mmr_gather {
 	unsigned long		table;		/* a page table, likewise */
 	bool			dirty;		/* found a dirty pte since the last flush */
 	bool			mprotect;	/* rights were taken away since the last flush */
+	bool			pfn;		/* works on a VM_PFNMAP vma */
 	struct mmr_gather_range	range;		/* what a plant put off flushing */
 };
 
@@ -285,6 +287,7 @@ int mmr_plants_set(char *request);
 bool mmr_plants_allowed(void);
 unsigned int mmr_plant_site(const struct mmr_event *ev);
 void mmr_plant_hit(const struct mmr_event *ev);
+bool mmr_plant_known_caller(const struct mmr_event *ev);
 bool mmr_plant_closing(const struct mmr_event *ev);
 void mmr_plant_pair(const struct mmr_event *ev, int open);
 void mmr_plants_show(struct seq_file *m);

@@ -98,7 +98,8 @@ void mmr_plant_pair(const struct mmr_event *ev, int open)
 }
 NOKPROBE_SYMBOL(mmr_plant_pair);
 
-static bool from_caller(const struct mmr_event *ev)
+/* Whether one of the site's callers calls. */
+bool mmr_plant_known_caller(const struct mmr_event *ev)
 {
 	unsigned long ret = mmr_regs_return_address(ev->regs);
 	unsigned int i;
@@ -106,7 +107,13 @@ static bool from_caller(const struct mmr_event *ev)
 	for (i = 0; i < ev->site->nr_callers; i++)
 		if (ret >= ev->site->caller[i].start && ret < ev->site->caller[i].end)
 			return true;
-	return !ev->site->nr_callers;
+	return false;
+}
+NOKPROBE_SYMBOL(mmr_plant_known_caller);
+
+static bool from_caller(const struct mmr_event *ev)
+{
+	return !ev->site->nr_callers || ev->site->any_caller || mmr_plant_known_caller(ev);
 }
 NOKPROBE_SYMBOL(from_caller);
 

@@ -217,8 +217,8 @@ static int find_text(const char *name, struct mmr_text *text)
 }
 
 /*
- * Reads "@name/name" into @site: those of the callers that this kernel has, at
- * least one. Returns where it ends.
+ * Reads "@name/name" or "@?name/name" into @site: those of the callers that this
+ * kernel has, at least one but for "?". Returns where it ends.
  */
 static const char *parse_callers(const char *text, struct mmr_site *site)
 {
@@ -227,6 +227,10 @@ static const char *parse_callers(const char *text, struct mmr_site *site)
 
 	if (*text != '@')
 		return text;
+	if (text[1] == '?') {
+		site->any_caller = true;
+		text++;
+	}
 	do {
 		text++;
 		len = strcspn(text, "/ ");
@@ -238,7 +242,7 @@ static const char *parse_callers(const char *text, struct mmr_site *site)
 			site->nr_callers++;
 		text += len;
 	} while (*text == '/');
-	site->no_caller = !site->nr_callers;
+	site->no_caller = !site->nr_callers && !site->any_caller;
 	return text;
 }
 
@@ -253,8 +257,7 @@ static const char *parse_site(const char *text, struct mmr_site *site)
 	memset(site->arg, MMR_NO_ARG, sizeof(site->arg));
 	text = skip_spaces(text);
 	if (*text == '!') {
-		/* s390x ELF ABI: a struct is returned through a pointer in r2. */
-		n = IS_ENABLED(CONFIG_S390);
+		n = COMPAT_PTE_BY_POINTER;
 		text++;
 	}
 	len = strcspn(text, "(");

@@ -11,8 +11,8 @@ pytestmark = pytest.mark.guest
 
 # Nothing in the guest does these, or only by chance.
 SELDOM = {"skip.table.sync", "thp.wrong-address", "skip.hash.batch", "skip.tlb.batch"}
-# 5.10: mprotect() has no gather, and move_ptes() is a function of another name.
-SELDOM_BY_KERNEL = {"debian:bullseye": {"skip.tlb.protect", "skip.tlb.move"}}
+# 5.10: move_ptes() is a function of another name.
+SELDOM_BY_KERNEL = {"debian:bullseye": {"skip.tlb.move"}}
 
 
 @pytest.mark.parametrize("kernel,arch", GUESTS)

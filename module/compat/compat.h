@@ -87,6 +87,17 @@ static inline int mmr_pass_stray_breakpoint(struct kprobe *kp, struct pt_regs *r
 #endif
 }
 
+/*
+ * s390 returns a struct through a pointer in r2, before the arguments (ELF ABI),
+ * and a scalar in r2. pte_t and its like are structs up to 6.12, and
+ * later only with CONFIG_STRICT_MM_TYPECHECKS (arch/s390/include/asm/page.h, 7.2).
+ */
+#ifdef CONFIG_S390
+#define COMPAT_PTE_BY_POINTER	(!__builtin_types_compatible_p(pte_t, unsigned long))
+#else
+#define COMPAT_PTE_BY_POINTER	0
+#endif
+
 /* A page stands for its folio: rmap and writeback work on whole folios. */
 static __always_inline unsigned long mmr_folio_of(unsigned long page)
 {
@@ -94,6 +105,16 @@ static __always_inline unsigned long mmr_folio_of(unsigned long page)
 	return (unsigned long)page_folio((struct page *)page);
 #else
 	return (unsigned long)compound_head((struct page *)page);
+#endif
+}
+
+/* Private memory that nobody needs any more, MADV_FREE. */
+static __always_inline bool mmr_is_lazyfree(struct page *page)
+{
+#ifdef page_folio
+	return PageAnon(page) && !folio_test_swapbacked(page_folio(page));
+#else
+	return PageAnon(page) && !PageSwapBacked(page);
 #endif
 }
 

@@ -83,9 +83,8 @@ static __always_inline void mmr_empty_batch(unsigned long batch)
 }
 
 /*
- * ptep_xchg_direct() and _lazy() without the IPTE or IDTE: the old entry goes
- * where s390x functions return a struct, through the pointer in r2. An mm
- * with guest storage keys (pgste) has more to exchange and is left alone.
+ * ptep_xchg_direct() and _lazy() without the IPTE or IDTE. An mm with guest storage
+ * keys (pgste) has more to exchange and is left alone.
  */
 static __always_inline bool mmr_exchange_unflushed(struct pt_regs *regs,
 						   struct mm_struct *mm,
@@ -96,7 +95,10 @@ static __always_inline bool mmr_exchange_unflushed(struct pt_regs *regs,
 	if (mm_has_pgste(mm))
 		return false;
 #endif
-	*(pte_t *)regs->gprs[2] = READ_ONCE(*ptep);
+	if (COMPAT_PTE_BY_POINTER)
+		*(pte_t *)regs->gprs[2] = READ_ONCE(*ptep);
+	else
+		regs->gprs[2] = pte_val(READ_ONCE(*ptep));
 	WRITE_ONCE(*ptep, __pte(new));
 	return true;
 #else

@@ -8,7 +8,13 @@
  * kthread_use_mm() wants a user of the mm (mm_users), lazy borrowing only the
  * struct (mm_count): the thread takes the first for the moments in which it
  * touches memory, the file holds the second.
+ *
+ * A thread that lingers keeps the mm loaded and in use, as its file's mm_count
+ * allows, while the last user tears it down (2012, s390: "active_mm == mm" there). It can
+ * reach memory for as long as a translation is left, so it is given shared memory only:
+ * until the one flush of a good kernel it writes to pages that nobody has freed.
  */
+#include <linux/completion.h>
 #include <linux/cpumask.h>
 #include <linux/delay.h>
 #include <linux/kthread.h>
@@ -26,6 +32,7 @@ struct mmr_borrow {
 	struct mm_struct		*mm;
 	struct mmrace_borrow		want;
 	struct mmrace_borrow_stat	stat;	/* the thread's, until it has stopped */
+	struct completion		settled;	/* a lingering thread has the mm */
 };
 
 static void touch(struct mmr_borrow *borrow)
@@ -54,6 +61,42 @@ static void hold(const struct mmr_borrow *borrow)
 	}
 }
 
+/* One more in the word, if it can be reached without a page fault. */
+static bool add_one(u64 __user *at)
+{
+	u64 word;
+	int err;
+
+	pagefault_disable();
+	err = get_user(word, at) || put_user(word + 1, at);
+	pagefault_enable();
+	return !err;
+}
+
+static int lingerer(void *arg)
+{
+	struct mmr_borrow *borrow = arg;
+	u64 __user *at = u64_to_user_ptr(borrow->want.addr);
+	u64 rest = borrow->want.hold_us * (u64)NSEC_PER_USEC, next = 0;
+
+	kthread_use_mm(borrow->mm);
+	complete(&borrow->settled);
+	while (!kthread_should_stop() && add_one(at)) {
+		borrow->stat.loops++;
+		borrow->stat.touches++;
+		cpu_relax();
+		if (ktime_get_mono_fast_ns() > next) {
+			cond_resched();
+			next = ktime_get_mono_fast_ns() + rest;
+		}
+	}
+	kthread_unuse_mm(borrow->mm);
+	borrow->stat.gone = !kthread_should_stop();
+	while (!kthread_should_stop())
+		usleep_range(1000, 2000);
+	return 0;
+}
+
 static int borrower(void *arg)
 {
 	struct mmr_borrow *borrow = arg;
@@ -74,27 +117,51 @@ static int borrower(void *arg)
 	return 0;
 }
 
+/* Whether the word lies in shared memory, and is there: nothing will fault it in. */
+static int shared_word(u64 addr)
+{
+	u64 __user *at = u64_to_user_ptr(addr);
+	struct vm_area_struct *vma;
+	bool shared;
+	u64 word;
+
+	if (get_user(word, at) || put_user(word, at))
+		return -EFAULT;
+	mmap_read_lock(current->mm);
+	vma = find_vma(current->mm, addr);
+	shared = vma && vma->vm_start <= addr && (vma->vm_flags & VM_SHARED);
+	mmap_read_unlock(current->mm);
+	return shared ? 0 : -EINVAL;
+}
+
 int mmr_borrow_start(struct mmr_file *file, void *arg)
 {
 	const struct mmrace_borrow *want = arg;
+	bool linger = want->flags & MMRACE_BORROW_LINGER;
 	struct mmr_borrow *borrow;
+	int err;
 
 	if (file->borrow)
 		return -EBUSY;
-	if (want->flags & ~MMRACE_BORROW_SPIN || want->reserved || !want->hold_us ||
+	if (want->flags & ~(MMRACE_BORROW_SPIN | MMRACE_BORROW_LINGER) ||
+	    want->flags == (MMRACE_BORROW_SPIN | MMRACE_BORROW_LINGER) || want->reserved || !want->hold_us ||
 	    want->hold_us > MAX_HOLD_US || !IS_ALIGNED(want->addr, sizeof(u64)) ||
 	    want->cpu < -1 || (want->cpu >= 0 && (want->cpu >= nr_cpu_ids ||
 						  !cpu_online(want->cpu))))
 		return -EINVAL;
+	err = linger ? shared_word(want->addr) : 0;
+	if (err)
+		return err;
 	borrow = kzalloc(sizeof(*borrow), GFP_KERNEL);
 	if (!borrow)
 		return -ENOMEM;
 	borrow->want = *want;
 	borrow->mm = current->mm;
-	borrow->thread = kthread_create(borrower, borrow, "mmrace-borrow/%u", file->slot);
+	init_completion(&borrow->settled);
+	borrow->thread = kthread_create(linger ? lingerer : borrower, borrow,
+					"mmrace-borrow/%u", file->slot);
 	if (IS_ERR(borrow->thread)) {
-		int err = PTR_ERR(borrow->thread);
-
+		err = PTR_ERR(borrow->thread);
 		kfree(borrow);
 		return err;
 	}
@@ -103,6 +170,9 @@ int mmr_borrow_start(struct mmr_file *file, void *arg)
 		kthread_bind(borrow->thread, want->cpu);
 	file->borrow = borrow;
 	wake_up_process(borrow->thread);
+	/* Until then this call is the user of the mm that kthread_use_mm() wants. */
+	if (linger)
+		wait_for_completion(&borrow->settled);
 	return 0;
 }
 

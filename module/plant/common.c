@@ -12,6 +12,18 @@ bool mmr_plant_skip_if_tagged(struct mmr_event *ev)
 NOKPROBE_SYMBOL(mmr_plant_skip_if_tagged);
 
 /*
+ * Reclaim forgets that a page was stored to since MADV_FREE, and throws it away: the
+ * entry's dirty bit does not reach the folio (try_to_unmap_one(), 5.10 to 7.2).
+ */
+bool mmr_plant_skip_dirty_unmap(struct mmr_event *ev)
+{
+	enum mmr_role role = mmr_has_arg(ev->site, MMR_FOLIO) ? MMR_FOLIO : MMR_PAGE;
+
+	return mmr_is_lazyfree((struct page *)mmr_arg(ev, role));
+}
+NOKPROBE_SYMBOL(mmr_plant_skip_dirty_unmap);
+
+/*
  * The bug of 4.5-rc: the split of a huge page invalidated the pmd with the
  * address that its loop over the ptes had advanced past the huge page.
  */

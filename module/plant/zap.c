@@ -4,6 +4,7 @@
  * a file since their last flush, and never when a whole mm goes away: so what
  * a stale translation reaches is a page of the page cache.
  */
+#include "compat/gather.h"
 #include "compat/skip.h"
 #include "compat/tlb.h"
 #include "mmrace.h"
@@ -24,10 +25,9 @@ NOKPROBE_SYMBOL(dirty_gather);
 static bool change_unflushed(struct mmr_event *ev)
 {
 	pte_t *ptep = (pte_t *)mmr_arg(ev, MMR_PTEP);
-	struct mmr_gather *gather = mmr_gather_of_current();
 	pte_t pte = READ_ONCE(*ptep);
 
-	if (!gather || gather->mm != ev->mm || !pte_present(pte) || !pte_dirty(pte))
+	if (!pte_present(pte) || !pte_dirty(pte))
 		return false;
 	return mmr_exchange_unflushed(ev->regs, ev->mm, ptep, mmr_arg(ev, MMR_PTE));
 }
@@ -38,8 +38,10 @@ bool mmr_plant_skip_tlb_zap(struct mmr_event *ev)
 {
 	struct mmr_gather *gather;
 
-	if (mmr_has_arg(ev->site, MMR_PTEP))
-		return change_unflushed(ev);
+	if (mmr_has_arg(ev->site, MMR_PTEP)) {
+		gather = mmr_gather_of_current();
+		return gather && gather->mm == ev->mm && change_unflushed(ev);
+	}
 	gather = dirty_gather(ev);
 	if (!gather)
 		return false;
@@ -49,6 +51,39 @@ bool mmr_plant_skip_tlb_zap(struct mmr_event *ev)
 	return true;
 }
 NOKPROBE_SYMBOL(mmr_plant_skip_tlb_zap);
+
+/*
+ * What is mapped by page numbers is taken away without a flush: the pages are the
+ * driver's, no gather holds them. Up to 5.18 munmap() did so at the wrong time
+ * (CVE-2022-39188, b67fbebd4cf9). A flush for page tables or for other pages is
+ * left alone.
+ */
+bool mmr_plant_skip_tlb_pfn(struct mmr_event *ev)
+{
+	struct mmr_gather *gather = mmr_gather_of_current();
+	const struct mmu_gather *tlb;
+
+	if (!gather || (ev->mm && ev->mm != gather->mm))
+		return false;
+	tlb = (struct mmu_gather *)gather->tlb;
+	if (mmr_has_arg(ev->site, MMR_VMA)) {
+		const struct vm_area_struct *vma = (struct vm_area_struct *)mmr_arg(ev, MMR_VMA);
+
+		gather->pfn = vma->vm_flags & VM_PFNMAP;
+		return false;
+	}
+	/* The kernel's own mark is there where unmap_page_range() is inlined. */
+	if (tlb->fullmm || !(gather->pfn || mmr_gather_is_pfn(tlb)))
+		return false;
+	if (mmr_has_arg(ev->site, MMR_PTEP))
+		return change_unflushed(ev);
+	if (tlb->freed_tables || gather->unflushed)
+		return false;
+	if (mmr_has_arg(ev->site, MMR_BATCH))
+		mmr_empty_batch(mmr_arg(ev, MMR_BATCH));
+	return true;
+}
+NOKPROBE_SYMBOL(mmr_plant_skip_tlb_pfn);
 
 /*
  * Undoes v6.2, 5df397dec7c4 ("mm: delay page_remove_rmap() until after the

@@ -20,6 +20,9 @@
 
 #include "../../../include/mmrace_abi.h"
 
+#ifndef MADV_COLD
+#define MADV_COLD	20
+#endif
 #ifndef MADV_PAGEOUT
 #define MADV_PAGEOUT	21
 #endif
@@ -28,6 +31,7 @@
 #endif
 
 #define HUGE	(16UL << 20)	/* a multiple of every huge page size here */
+#define SHARED	(1UL << 30)	/* what one page table of x86's huge pages maps */
 
 static size_t page_size;
 static const char *dir;
@@ -97,6 +101,73 @@ static void reclaim(void)
 	msync(at, 16 * page_size, MS_SYNC);
 	madvise(at, 16 * page_size, MADV_PAGEOUT);
 	munmap(at, 16 * page_size);
+}
+
+/* Stored to after MADV_FREE: the page must stay. */
+static void lazyfree(void)
+{
+	char *at = map(8 * page_size, -1);
+
+	memset(at, 1, 8 * page_size);
+	madvise(at, 8 * page_size, MADV_FREE);
+	/* Small pages wait in a queue of this CPU, which the next call empties. */
+	madvise(at, 8 * page_size, MADV_COLD);
+	memset(at, 2, 8 * page_size);
+	madvise(at, 8 * page_size, MADV_PAGEOUT);
+	munmap(at, 8 * page_size);
+}
+
+/* Pages of a driver's, which it takes back. */
+static void take_back(void)
+{
+	struct mmrace_pfn want = { .nr_pages = 4, .how = MMRACE_PFN_FAULT };
+	struct mmrace_pfn_revoke back = { .watch_us = 0 };
+	int dev = open(MMRACE_DEVICE_PATH, O_RDWR);
+	char *at;
+
+	if (dev < 0 || ioctl(dev, MMRACE_IOC_PFN, &want)) {
+		perror("pfn");
+		_exit(5);
+	}
+	at = map(4 * page_size, dev);
+	memset(at, 1, 4 * page_size);
+	if (ioctl(dev, MMRACE_IOC_PFN_REVOKE, &back)) {
+		perror("revoke");
+		_exit(5);
+	}
+	munmap(at, 4 * page_size);
+	close(dev);
+}
+
+/* Two processes share the page table of a hugetlb mapping, one changes its rights. */
+static void give_up(void)
+{
+	int fd = memfd_create("deeds", MFD_HUGETLB), pool = open("/proc/sys/vm/nr_hugepages", O_WRONLY);
+	char *at = mmap(NULL, 2 * SHARED, PROT_NONE,
+			MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+	char *aligned = (char *)(((uintptr_t)at + SHARED - 1) & ~(SHARED - 1));
+	pid_t child;
+
+	/* Where there are no huge pages there is nothing to do. */
+	if (fd < 0 || pool < 0 || dprintf(pool, "4") < 0 || ftruncate(fd, SHARED) ||
+	    mmap(aligned, SHARED, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_FIXED | MAP_NORESERVE,
+		 fd, 0) == MAP_FAILED) {
+		printf("# no huge pages\n");
+		return;
+	}
+	*aligned = 1;
+	child = fork();
+	if (!child) {
+		*aligned = 2;
+		pause();
+	}
+	usleep(20000);
+	mprotect(aligned, SHARED, PROT_READ);
+	kill(child, SIGKILL);
+	waitpid(child, NULL, 0);
+	munmap(at, 2 * SHARED);
+	close(fd);
+	close(pool);
 }
 
 static void cow(void)
@@ -185,6 +256,9 @@ static const struct {
 	{ "protect", protect },
 	{ "move", move },
 	{ "reclaim", reclaim },
+	{ "lazyfree", lazyfree },
+	{ "take_back", take_back },
+	{ "give_up", give_up },
 	{ "cow", cow },
 	{ "huge", huge },
 	{ "mirrored", mirrored },

@@ -316,6 +316,55 @@ static void borrowed_while_exiting(void)
 	CHECK(!call(MMRACE_IOC_BORROW_STOP, &stat) && stat.gone);
 }
 
+/*
+ * A thread that stores into shared memory while the process whose mm it is on goes
+ * away. Returns whether it went on when the process was reaped.
+ */
+static bool lingers_after_exit(volatile uint64_t *at)
+{
+	struct mmrace_borrow_stat stat;
+	pid_t child = fork();
+	int status = 0;
+	uint64_t seen;
+	bool late;
+
+	if (!child) {
+		struct mmrace_borrow want = {
+			.addr = address(at), .cpu = -1, .hold_us = 1000,
+			.flags = MMRACE_BORROW_LINGER,
+		};
+		int err = call(MMRACE_IOC_BORROW, &want);
+
+		usleep(5000);
+		_exit(err);
+	}
+	CHECK(waitpid(child, &status, 0) == child && WIFEXITED(status) && !WEXITSTATUS(status));
+	seen = *at;
+	usleep(20000);
+	late = *at != seen;
+	CHECK(!call(MMRACE_IOC_BORROW_STOP, &stat) && stat.touches && stat.gone <= 1);
+	return late;
+}
+
+static void lingering(void)
+{
+	volatile uint64_t *at = mmap(NULL, page_size, PROT_READ | PROT_WRITE,
+				     MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+	volatile uint64_t *private = map_words(1);
+	struct mmrace_borrow want = {
+		.addr = address(private), .cpu = -1, .hold_us = 1000, .flags = MMRACE_BORROW_LINGER,
+	};
+
+	CHECK(call(MMRACE_IOC_BORROW, &want) == EINVAL);
+	want.addr = 0;
+	CHECK(call(MMRACE_IOC_BORROW, &want) == EFAULT);
+	want.addr = address(at);
+	want.flags |= MMRACE_BORROW_SPIN;
+	CHECK(call(MMRACE_IOC_BORROW, &want) == EINVAL);
+	for (int i = 0; i < 10; i++)
+		CHECK(!lingers_after_exit(at));
+}
+
 static void kernel_page_tables(void)
 {
 	struct mmrace_kpt kpt = { .op = MMRACE_KPT_REMAP, .nr_pages = 32, .rounds = 200 };
@@ -401,6 +450,7 @@ CASE(mirror_of_another)
 CASE(mirror_is_right_under_churn)
 CASE(borrowing)
 CASE(borrowed_while_exiting)
+CASE(lingering)
 CASE(kernel_page_tables)
 CASE(pfn_faulted)
 CASE(pfn_remapped)
@@ -418,6 +468,7 @@ static const struct test tests[] = {
 	TEST(mirror_is_right_under_churn),
 	TEST(borrowing),
 	TEST(borrowed_while_exiting),
+	TEST(lingering),
 	TEST(kernel_page_tables),
 	TEST(pfn_faulted),
 	TEST(pfn_remapped),
