@@ -6,8 +6,10 @@
  * failed can judge better than one that hears nothing.
  */
 #include <dirent.h>
+#include <endian.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -19,6 +21,7 @@
 #include "agent.h"
 
 #define PLAN_FIELDS_MAX	6
+#define IMAGE_BLOCK	4096
 
 static void report(const char *step, int error)
 {
@@ -91,19 +94,26 @@ int boot_open_port(const char *name, int flags, int wait_ms)
 	return fd;
 }
 
+/*
+ * An image is its blocks that are not all zero, each after its offset (64 bits,
+ * little endian); a RAM disk that nobody has used is zero elsewhere.
+ */
 static int copy_image(const char *image, const char *device)
 {
-	static char block[1 << 16];
+	static struct {
+		uint64_t offset;
+		char data[IMAGE_BLOCK];
+	} block;
 	int in = open(image, O_RDONLY | O_CLOEXEC);
 	int out = open(device, O_WRONLY | O_CLOEXEC);
 	int error = in < 0 || out < 0 ? errno : 0;
 	ssize_t n = 0;
 
-	while (!error && (n = read(in, block, sizeof(block))) > 0)
-		if (write(out, block, (size_t)n) != n)
+	while (!error && (n = read(in, &block, sizeof(block))) == sizeof(block))
+		if (pwrite(out, block.data, IMAGE_BLOCK, (off_t)le64toh(block.offset)) != IMAGE_BLOCK)
 			error = errno ? errno : ENOSPC;
-	if (n < 0)
-		error = errno;
+	if (!error && n)
+		error = n < 0 ? errno : EINVAL;
 	if (in >= 0)
 		close(in);
 	if (out >= 0 && close(out) < 0 && !error)

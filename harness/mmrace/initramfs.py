@@ -5,6 +5,7 @@ import hashlib
 import json
 import lzma
 import shutil
+import struct
 import subprocess
 import tempfile
 from pathlib import Path
@@ -15,6 +16,10 @@ from mmrace.errors import InfraError
 from mmrace.kernels import Kernel
 from mmrace.locks import locked, new_directory
 from mmrace.paths import cache_dir
+
+
+# What a scratch image is cut into, in bytes.
+IMAGE_BLOCK = 4096
 
 
 def module_files(kernel: Kernel, name: str) -> list[Path]:
@@ -38,7 +43,8 @@ def module_files(kernel: Kernel, name: str) -> list[Path]:
 
 def scratch_image(scratch: Scratch) -> Path:
     """The file system image that the agent copies to the scratch device, made once."""
-    key = hashlib.sha256(json.dumps([scratch.mkfs, scratch.size_mib]).encode()).hexdigest()[:12]
+    key = hashlib.sha256(json.dumps([scratch.mkfs, scratch.size_mib, IMAGE_BLOCK]).encode()
+                         ).hexdigest()[:12]
     image = cache_dir() / "scratch" / f"{scratch.name}-{key}.img"
     with locked(image.with_suffix(".lock")):
         if not image.exists():
@@ -46,8 +52,16 @@ def scratch_image(scratch: Scratch) -> Path:
             with work.open("wb") as file:
                 file.truncate(scratch.size_mib << 20)
             tools.run([*scratch.mkfs, work], what=f"making the {scratch.name} image")
+            work.write_bytes(_sparse(work.read_bytes()))
             work.rename(image)
     return image
+
+
+def _sparse(image: bytes) -> bytes:
+    """An image without its zeros, as the agent takes it (docs/contracts.md, section 3)."""
+    zero = bytes(IMAGE_BLOCK)
+    blocks = ((at, image[at:at + IMAGE_BLOCK]) for at in range(0, len(image), IMAGE_BLOCK))
+    return b"".join(struct.pack("<Q", at) + block for at, block in blocks if block != zero)
 
 
 class _Tree:
@@ -106,6 +120,8 @@ def _fill(tree: _Tree, kernel: Kernel, arch: Arch, modules: tuple[str, ...],
             tree.add(binary, f"mmrace/races/{binary.name}")
     if ko:
         tree.add(ko, "mmrace/mmrace.ko")
+        tools.run([tools.need(f"{arch.gnu}-strip", "binutils"), "--strip-debug",
+                   tree.root / "mmrace/mmrace.ko"])
     (tree.root / "mmrace/plan").write_text("\n".join(tree.plan) + "\n")
 
 

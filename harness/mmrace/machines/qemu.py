@@ -22,7 +22,10 @@ from mmrace.machines.base import MachineLost, Message, console_panic, parse_reco
 # emulated machines): a slow guest must not look like a hung one, a hung one is seen by silence.
 COMMON_APPEND = ("oops=panic sysrq_always_enabled loglevel=5 printk.devkmsg=on "
                  "watchdog_thresh=60 rcupdate.rcu_cpu_stall_timeout=100 "
-                 "workqueue.watchdog_thresh=420 rdinit=/init")
+                 "workqueue.watchdog_thresh=420 rdinit=/init "
+                 # Self-tests of random number and key derivation code: 1 s of a boot, and
+                 # nothing here uses it.
+                 "initcall_blacklist=crypto_kdf108_init,jent_mod_init")
 
 
 # What counts as a full disk: less than this, and the next record may not fit.
