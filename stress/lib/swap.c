@@ -129,6 +129,8 @@ const char *swap_on(enum swap_kind kind, size_t pages)
 		return NULL;
 	if (geteuid())
 		return "needs root";
+	if (race_loses_change_bits())
+		return "this emulator forgets stores to pages that swap has a copy of; the hash MMU is right (machine variant ppc64-hash)";
 	if (pages < SLOTS_MIN)
 		pages = SLOTS_MIN;
 	if (kind != SWAP_FILE)

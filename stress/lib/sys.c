@@ -62,6 +62,13 @@ static bool file_says(const char *path, const char *word)
 	return found;
 }
 
+bool race_emulated_ppc64(void)
+{
+	/* With KVM, which has the hypervisor node, the hardware does the work. */
+	return access("/proc/device-tree/hypervisor", F_OK) &&
+	       file_says("/proc/cpuinfo", "pSeries (emulated by qemu)");
+}
+
 unsigned int race_late_stores(void)
 {
 	static int late = -1;
@@ -69,13 +76,11 @@ unsigned int race_late_stores(void)
 	/*
 	 * QEMU before 9.0 emulates ppc64's tlbie by work queued to the other CPUs, and its
 	 * ptesync does not wait for them: each finishes the translation block that it is in,
-	 * and the block of a loop holds one pass of it. With KVM, which has the hypervisor
-	 * node, the hardware does the work. A guest cannot ask for QEMU's version, so who
-	 * started a newer one says so on the kernel's command line.
+	 * and the block of a loop holds one pass of it. A guest cannot ask for QEMU's
+	 * version, so who started a newer one says so on the kernel's command line.
 	 */
 	if (late < 0)
-		late = access("/proc/device-tree/hypervisor", F_OK) &&
-		       file_says("/proc/cpuinfo", "pSeries (emulated by qemu)") &&
+		late = race_emulated_ppc64() &&
 		       !file_says("/proc/cmdline", "mmrace.exact_tlb");
 	return (unsigned int)late;
 }
