@@ -16,11 +16,25 @@ from mmrace.paths import TREE
 
 PROGRAMS = TREE / "harness/tests/programs"
 
-# Kernel and architecture; MMRACE_GUESTS=all for the long form.
-SHORT = [("debian:trixie", "x86_64")]
-ALL = [(f"debian:{suite}", arch) for suite, arches in config.debian_suites().items()
-       for arch in arches]
-GUESTS = ALL if os.environ.get("MMRACE_GUESTS") == "all" else SHORT
+# Kernel, architecture and machine variant. MMRACE_GUESTS=all is the long form; it may name some, too,
+# as in MMRACE_GUESTS="source:trixie+debug x86_64 default; debian:sid ppc64le ppc64-hash".
+SHORT = [("debian:trixie", "x86_64", "default")]
+ALL = [*((f"debian:{suite}", arch, "default") for suite, arches in config.debian_suites().items()
+         for arch in arches),
+       *(("debian:" + suite, "ppc64le", "ppc64-hash") for suite in ("bookworm", "trixie", "sid"))]
+
+
+def _guests(wanted: str) -> list[tuple[str, str, str]]:
+    if wanted in ("", "all"):
+        return ALL if wanted else SHORT
+    named = []
+    for words in wanted.split(";"):
+        kernel, arch, variant = words.split()
+        named.append((kernel, arch, variant))
+    return named
+
+
+GUESTS = _guests(os.environ.get("MMRACE_GUESTS", ""))
 
 
 def compile_program(name: str, arch: Arch, where: Path) -> Path:

@@ -10,9 +10,9 @@ from tests.guest_programs import GUESTS, guest
 pytestmark = pytest.mark.guest
 
 
-@pytest.mark.parametrize("kernel,arch", GUESTS)
-def test_every_call_of_the_device(kernel: str, arch: str, tmp_path: Path) -> None:
-    with guest(kernel, arch, ["device"], tmp_path) as machine:
+@pytest.mark.parametrize("kernel,arch,variant", GUESTS)
+def test_every_call_of_the_device(kernel: str, arch: str, variant: str, tmp_path: Path) -> None:
+    with guest(kernel, arch, ["device"], tmp_path, variant=variant) as machine:
         status, lines = machine.run(["device"], 240)
         print("\n".join(lines))
         assert status == 0, "\n".join(lines)

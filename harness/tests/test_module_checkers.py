@@ -39,10 +39,11 @@ def deeds(machine: Guest) -> None:
     assert status in (0, None), "\n".join(lines)
 
 
-@pytest.mark.parametrize("kernel,arch", GUESTS)
+@pytest.mark.parametrize("kernel,arch,variant", GUESTS)
 def test_a_good_kernel_keeps_the_laws_and_a_broken_one_is_told(kernel: str, arch: str,
+                                                               variant: str,
                                                                tmp_path: Path) -> None:
-    with guest(kernel, arch, ["deeds"], tmp_path) as machine:
+    with guest(kernel, arch, ["deeds"], tmp_path, variant=variant) as machine:
         module = machine.module
         checkers = {row["name"]: row for row in module.table("checkers")}
         print(module.read("caps"))

@@ -15,9 +15,9 @@ INPUTS = int(os.environ.get("MMRACE_FUZZ_INPUTS", "100000"))
 SEED = int(os.environ.get("MMRACE_FUZZ_SEED", "1"))
 
 
-@pytest.mark.parametrize("kernel,arch", GUESTS)
-def test_what_must_be_refused_is(kernel: str, arch: str, tmp_path: Path) -> None:
-    with guest(kernel, arch, ["device", "fuzz"], tmp_path, params="") as machine:
+@pytest.mark.parametrize("kernel,arch,variant", GUESTS)
+def test_what_must_be_refused_is(kernel: str, arch: str, variant: str, tmp_path: Path) -> None:
+    with guest(kernel, arch, ["device", "fuzz"], tmp_path, variant=variant, params="") as machine:
         eperm = os.strerror(errno.EPERM)
         assert machine.module.write("plants", "skip.notifier on") == eperm
         assert machine.module.write("checkers", "enable all") is None
