@@ -159,15 +159,26 @@ class DirectorySource(Source):
                          (path / "Makefile").read_text(), patch)
 
     def _names(self) -> list[str]:
-        if (self._path / ".git").exists():
+        if (self._path / ".git").exists() and not self._all_ignored():
             listing = _git(self._path, "ls-files", "-z", "--cached", "--others",
                            "--exclude-standard")
             return [name for name in listing.split("\0") if name]
         if (self._path / ".config").exists() or (self._path / "include/config").exists():
-            raise UsageError(f"{self._path} has been built in, and without git nothing tells "
-                             "sources from products; run make mrproper there")
+            raise UsageError(f"{self._path} has been built in, and no git tells sources from "
+                             "products; run make mrproper there")
+        return [name for path in self._path.iterdir() if path.name != ".git"
+                for name in self._below(path)]
+
+    def _below(self, path: Path) -> list[str]:
+        if path.is_symlink() or not path.is_dir():
+            return [path.name]
         return [os.path.relpath(os.path.join(top, name), self._path)
-                for top, _, files in os.walk(self._path) for name in files]
+                for top, _, files in os.walk(path) for name in files]
+
+    def _all_ignored(self) -> bool:
+        """Whether git's rules ignore the sources: those of Debian's linux-source do."""
+        return bool(_git(self._path, "ls-files", "--cached", "--others", "--ignored",
+                         "--exclude-standard", "--", "Makefile"))
 
     def _stat(self, name: str) -> tuple[int, int] | None:
         try:

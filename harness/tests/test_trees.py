@@ -180,6 +180,18 @@ def test_what_git_ignores_is_no_source(tree: Path) -> None:
     assert DirectorySource(tree, None).content == before
 
 
+def test_rules_that_ignore_the_sources_are_not_followed(tree: Path) -> None:
+    plain = DirectorySource(tree, None).content
+    git(tree, "init", "-q")
+    assert DirectorySource(tree, None).content == plain, "git's own files are no sources"
+    (tree / ".gitignore").write_text("/*\n!/debian/\n")
+    source = DirectorySource(tree, None)
+    assert set(brought(source)) == {".gitignore", "Makefile", "mm/memory.c", "mm/rmap.c"}
+    (tree / ".config").write_text("")
+    with pytest.raises(UsageError, match="mrproper"):
+        DirectorySource(tree, None)
+
+
 def test_a_tree_that_was_built_in_is_refused(tree: Path) -> None:
     (tree / ".config").write_text("")
     with pytest.raises(UsageError, match="mrproper"):
