@@ -8,7 +8,7 @@ PYTHON := /usr/bin/python3
 export PYTHONPATH := $(CURDIR)/harness
 export PYTHONDONTWRITEBYTECODE := 1
 
-.PHONY: help run test test-unit check module dkms-install dkms-remove kernel stress clean
+.PHONY: help run test test-unit check module dkms-install dkms-remove kernel stress man clean
 
 help:
 	@echo "make run      find a real lost write on Debian's 6.1, and none on 6.12 (as root, in QEMU)"
@@ -18,6 +18,7 @@ help:
 	@echo "make kernel   kernels from the sources of bookworm, trixie and sid, in the cache (SCENARIO=slim)"
 	@echo "make dkms-install   mmrace.ko for this kernel and those to come, through dkms (as root)"
 	@echo "make stress   the races for ARCH=$(ARCH)"
+	@echo "make man      build/mmrace.1, the manual page (man -l build/mmrace.1)"
 	@echo "make clean    remove build/ (the cache stays: ~/.cache/mmrace)"
 	@echo "make emulator build one of configs/emulators.toml (NAME=s390x-edat, an s390x with huge pages)"
 
@@ -70,6 +71,10 @@ dkms-remove:
 
 stress:
 	$(MAKE) -C stress O=$(CURDIR)/build/stress/$(ARCH)
+
+man:
+	@mkdir -p build
+	@$(PYTHON) -m mmrace.manpage > build/mmrace.1.new && mv build/mmrace.1.new build/mmrace.1
 
 clean:
 	rm -rf build

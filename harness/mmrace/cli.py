@@ -24,14 +24,28 @@ COMMANDS = {
 }
 
 
-def _parser(modules: dict[str, ModuleType]) -> argparse.ArgumentParser:
+# What a command exits with that has no more to say by its exit code.
+EXIT_CODES = """\
+exit codes: 0 done; 2 usage; 128 and up, what it needs is missing or failed; 130 interrupted.
+
+"""
+
+
+def load_commands() -> dict[str, ModuleType]:
+    """Every command's module by its name."""
+    return {name: importlib.import_module(path) for name, path in COMMANDS.items()}
+
+
+def make_parser(modules: dict[str, ModuleType]) -> argparse.ArgumentParser:
+    """The parser of the whole command line."""
     parser = argparse.ArgumentParser(
         prog="mmrace", description="Find memory-management races on stock kernels, prove every "
         "verdict, and bisect what was found.")
     commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
     for name, module in modules.items():
+        epilog = module.EPILOG if "exit codes:" in module.EPILOG else EXIT_CODES + module.EPILOG
         sub = commands.add_parser(name, help=module.HELP, description=module.HELP,
-                                  epilog=module.EPILOG,
+                                  epilog=epilog,
                                   formatter_class=argparse.RawDescriptionHelpFormatter)
         module.add_arguments(sub)
         sub.set_defaults(entry=module.main)
@@ -46,8 +60,7 @@ def _complete(parser: argparse.ArgumentParser) -> None:
 
 def main(argv: list[str] | None = None) -> int:
     """Run one command; errors that a user can mend are one message, not a traceback."""
-    modules = {name: importlib.import_module(path) for name, path in COMMANDS.items()}
-    parser = _parser(modules)
+    parser = make_parser(load_commands())
     _complete(parser)
     args = parser.parse_args(argv)
     try:

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from mmrace.cli import COMMANDS
 from mmrace.paths import TREE
 
 
@@ -53,11 +54,12 @@ def test_usage_errors_name_thing_and_mend(words: tuple[str, ...], says: str,
     assert not (tmp_path / "cache").exists()
 
 
-@pytest.mark.parametrize("words", [(), ("run",), ("matrix",), ("list",), ("build",), ("replay",),
-                                   ("doctor",)])
-def test_help_is_complete(words: tuple[str, ...]) -> None:
-    done = mmrace(*words, "--help")
-    assert done.returncode == 0 and "usage: mmrace" in done.stdout
+@pytest.mark.parametrize("command", COMMANDS)
+def test_help_is_complete(command: str) -> None:
+    done = mmrace(command, "--help")
+    assert done.returncode == 0 and f"usage: mmrace {command}" in done.stdout
+    assert "exit codes: 0 " in done.stdout
+    assert f"  ./mmrace {command}" in done.stdout.partition("example")[2]
 
 
 def test_an_archive_that_cannot_be_reached_is_infrastructure(tmp_path: Path) -> None:
