@@ -218,13 +218,19 @@ static const char *uffd_setup(void)
 static const char *softdirty_setup(void)
 {
 	bool before, after;
+	/* Of a page that was never there: the bug would look like a kernel without the bits. */
+	char *fresh = mmap(NULL, race_page_size(), PROT_READ | PROT_WRITE,
+			   MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
 
+	if (fresh == MAP_FAILED)
+		race_error("mmap: %s", strerror(errno));
 	pagemap = open("/proc/self/pagemap", O_RDONLY | O_CLOEXEC);
 	if (pagemap < 0 || race_write_file("/proc/self/clear_refs", "4"))
 		return "the kernel has no soft-dirty bits";
-	before = soft_dirty(mem);
-	*(volatile char *)mem = 1;
-	after = soft_dirty(mem);
+	before = soft_dirty(fresh);
+	*(volatile char *)fresh = 1;
+	after = soft_dirty(fresh);
+	munmap(fresh, race_page_size());
 	return !before && after ? NULL : "the kernel has no soft-dirty bits";
 }
 
