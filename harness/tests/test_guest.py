@@ -46,7 +46,9 @@ def test_widened_lost_write_is_found_on_6_1(tmp_path: Path) -> None:
     assert (Path(cell["run_dir"]) / "cells" / cell["cell"] / "cell.json").exists()
 
 
-def test_ctrl_c_leaves_no_guest_and_a_readable_result(tmp_path: Path) -> None:
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM], ids=lambda it: it.name)
+def test_an_interrupted_run_leaves_no_guest_and_a_readable_result(tmp_path: Path,
+                                                                  number: int) -> None:
     # A shell's background job ignores SIGINT, and so would all that it starts.
     with subprocess.Popen(["env", "--default-signal=INT", *RUN, "--duration", "120"],
                           stdout=subprocess.PIPE,
@@ -57,7 +59,7 @@ def test_ctrl_c_leaves_no_guest_and_a_readable_result(tmp_path: Path) -> None:
             assert time.monotonic() < deadline and run.poll() is None
             time.sleep(0.2)
         time.sleep(3)
-        os.killpg(run.pid, signal.SIGINT)
+        os.killpg(run.pid, number)
         _, err = run.communicate(timeout=30)
     assert run.returncode == 130
     assert "interrupted" in err and "Traceback" not in err
