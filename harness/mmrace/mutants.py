@@ -62,7 +62,13 @@ class Mutant:
     seen_by: tuple[str, ...] = ()
     scenario: str = DEFAULT_SCENARIO
     machine: str = "default"
+    machines: tuple[tuple[str, str], ...] = ()
+    """Machine variants where an architecture needs another one than `machine`."""
     trials: tuple[Trial, ...] = ()
+
+    def on(self, arch: str) -> "Mutant":
+        """The mutant as it runs on an architecture."""
+        return replace(self, machine=dict(self.machines).get(arch, self.machine))
 
     @property
     def kernel(self) -> str:
@@ -102,8 +108,10 @@ def _load(path: Path) -> Mutant:
         raise UsageError(f"{record.where}: no {patch.name} beside it")
     machine = record.text("machine", "default")
     arches = tuple(record.texts("arches"))
+    machines = tuple((arch, str(variant))
+                     for arch, variant in record.data.get("machines", {}).items())
     for arch in arches:
-        config.variant(machine, arch)
+        config.variant(dict(machines).get(arch, machine), arch)
     trials = [Record(f"{record.where}: races {index + 1}", entry)
               for index, entry in enumerate(record.data.get("races", []))]
     return Mutant(
@@ -111,7 +119,7 @@ def _load(path: Path) -> Mutant:
         description=record.text("description"), fix=record.text("fix", ""),
         theme=record.text("theme"), arches=arches, seen_by=seen_by,
         scenario=kconfig.check_scenario(record.text("scenario", DEFAULT_SCENARIO)),
-        machine=machine,
+        machine=machine, machines=machines,
         trials=tuple(Trial(trial.text("race"), parse_options(trial.texts("options", [])))
                      for trial in trials))
 
@@ -224,8 +232,8 @@ class Campaign:
 
     def run(self, wanted: Sequence[Mutant], arch: str) -> Iterator[dict[str, Any]]:
         """One row for each control and each mutant, as they end."""
-        chosen = [mutant for mutant in wanted if arch in mutant.arches
-                  and (mutant.kernel, mutant.machine, arch) not in self._done]
+        chosen = [mutant for mutant in (one.on(arch) for one in wanted if arch in one.arches)
+                  if (mutant.kernel, mutant.machine, arch) not in self._done]
         for control in _controls(chosen, self._plan.trials):
             fresh = tuple(trial for trial in control.trials
                           if (control.kernel, control.machine, arch, trial) not in self._noise)

@@ -61,6 +61,15 @@ def test_what_fails_without_the_patch_too_is_no_find_but_a_false_alarm() -> None
     assert mutants_view.verdict(row) == "not found"
 
 
+def test_an_architecture_may_need_a_machine_of_its_own() -> None:
+    mutant = mutants.mutants()["split-wrong-address"]
+    assert mutant.on("x86_64").machine == "default"
+    session = CannedSession(set())
+    rows = list(Campaign(cast(Session, session), PLAN, print).run([mutant], "s390x"))
+    assert {row["machine"] for row in rows} == {"s390x-edat"}
+    assert {cell.variant for cell in session.seen} == {"s390x-edat"}
+
+
 def test_what_an_earlier_run_has_is_not_run_again_but_counts() -> None:
     earlier = rows_of({(False, "lost-write", "natural")})
     assert rows_of(set(), done=earlier) == []
