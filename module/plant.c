@@ -162,6 +162,8 @@ static int register_plant(struct mmr_site *site, struct mmr_plant *plant,
 
 static int register_disabled(struct mmr_site *site, void *owner)
 {
+	if (mmr_is_of_other_mmu(site->symbol))
+		return -ENOENT;
 	return register_plant(site, owner, KPROBE_FLAG_DISABLED);
 }
 

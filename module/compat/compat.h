@@ -130,6 +130,13 @@ static __always_inline bool mmr_is_lazyfree(struct page *page)
 #define COMPAT_REMOVE_PAGE	"__tlb_remove_page_size(tlb,page)"
 #endif
 
+/* s390 has no function that flushes a gather: there a mark is taken away at its entry. */
+#ifdef CONFIG_S390
+#define COMPAT_FULLMM_FLUSH	"tlb_flush_mmu(tlb)"
+#else
+#define COMPAT_FULLMM_FLUSH	"radix__tlb_flush(tlb)"
+#endif
+
 static inline const char *mmr_preempt_model(void)
 {
 #ifdef COMPAT_HAVE_PREEMPT_MODEL

@@ -9,7 +9,9 @@
 #define MMRACE_COMPAT_SKIP_H
 
 #include <linux/kernel.h>
+#include <linux/mm.h>
 #include <linux/ptrace.h>
+#include <linux/string.h>
 
 #include "mmrace.h"
 
@@ -44,6 +46,18 @@ static __always_inline void mmr_set_argument(struct pt_regs *regs,
 #elif defined(CONFIG_PPC64)
 	regs->gpr[3 + n] = value;
 #endif
+}
+
+/* Whether @symbol belongs to the one of ppc64's two MMUs that this machine does not use. */
+static inline bool mmr_is_of_other_mmu(const char *symbol)
+{
+#ifdef CONFIG_PPC_BOOK3S_64
+	if (strstarts(symbol, "radix__"))
+		return !radix_enabled();
+	if (strstarts(symbol, "hash__") || !strcmp(symbol, "__flush_tlb_pending"))
+		return radix_enabled();
+#endif
+	return false;
 }
 
 /* Whether a batch of ppc64 hash flushes is for user memory. */

@@ -63,14 +63,23 @@ bool mmr_plant_early_fullmm(struct mmr_event *ev)
 NOKPROBE_SYMBOL(mmr_plant_early_fullmm);
 
 /*
- * ppc64 with the hash MMU: a batch of entries to flush is forgotten. Batches of
- * kernel addresses are left alone: what they lead to would be anybody's.
+ * ppc64 with the hash MMU: the batch of a lazy-MMU section that takes rights away is
+ * forgotten. The ptes keep the places of their hash entries (_PAGE_CHG_MASK has
+ * _PAGE_HPTEFLAGS, 6.1 to 7.2), so that who unmaps the pages flushes them after all.
  */
 bool mmr_plant_skip_hash_batch(struct mmr_event *ev)
 {
-	unsigned long batch = mmr_arg(ev, MMR_BATCH);
+	struct mmr_gather *gather = mmr_gather_of_current();
+	unsigned long batch;
 
-	if (!mmr_batch_is_users(batch))
+	if (!gather)
+		return false;
+	if (!mmr_plant_site(ev)) {
+		gather->mprotect = true;
+		return false;
+	}
+	batch = mmr_arg(ev, MMR_BATCH);
+	if (!gather->mprotect || gather->unflushed || !mmr_batch_is_users(batch))
 		return false;
 	mmr_empty_batch(batch);
 	return true;

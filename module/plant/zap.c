@@ -45,8 +45,6 @@ bool mmr_plant_skip_tlb_zap(struct mmr_event *ev)
 	gather = dirty_gather(ev);
 	if (!gather)
 		return false;
-	if (mmr_has_arg(ev->site, MMR_BATCH))
-		mmr_empty_batch(mmr_arg(ev, MMR_BATCH));
 	gather->dirty = false;
 	return true;
 }
@@ -79,8 +77,6 @@ bool mmr_plant_skip_tlb_pfn(struct mmr_event *ev)
 		return change_unflushed(ev);
 	if (tlb->freed_tables || gather->unflushed)
 		return false;
-	if (mmr_has_arg(ev->site, MMR_BATCH))
-		mmr_empty_batch(mmr_arg(ev, MMR_BATCH));
 	return true;
 }
 NOKPROBE_SYMBOL(mmr_plant_skip_tlb_pfn);
