@@ -18,6 +18,7 @@ COMMANDS = {
     "bisect": "mmrace.commands.bisect",
     "report": "mmrace.commands.report",
     "compare": "mmrace.commands.compare",
+    "trends": "mmrace.commands.trends",
     "mutants": "mmrace.commands.mutants",
     "export": "mmrace.commands.export",
     "doctor": "mmrace.commands.doctor",

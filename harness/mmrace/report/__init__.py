@@ -5,9 +5,9 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from .terminal import print_changes, print_runs, print_summary
+from .terminal import print_changes, print_runs, print_summary, print_trends
 
-__all__ = ["print_changes", "print_runs", "print_summary", "write_all"]
+__all__ = ["print_changes", "print_runs", "print_summary", "print_trends", "write_all"]
 
 
 def write_all(run_dir: Path, before: Path | None = None) -> list[Path]:

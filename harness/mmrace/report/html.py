@@ -8,6 +8,8 @@ with 10,000 cells opens at once.  Nothing is loaded from anywhere.
 from __future__ import annotations
 
 import json
+import sqlite3
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +19,7 @@ from . import files, runs
 from .cells import Cell, integer, mapping, text
 from .evidence import Evidence, collect
 from .honesty import cell_limits, notes
+from .sqlite_index import Index
 from .terminal import ordered
 from .verdicts import LOOKS
 
@@ -70,6 +73,27 @@ def _cell(cell: Cell, seen: Evidence, counters: _Table, limits: _Table) -> dict[
     return {key: value for key, value in values.items() if value not in (None, "", [], {})}
 
 
+# How many runs a cell's trend goes back.
+_HISTORY = 40
+
+
+def _history(run: runs.Run) -> dict[str, list[list[Any]]]:
+    """What became of RUN's cells in the runs beside it up to RUN, on the same platform.
+
+    Nothing where the index cannot be kept: a page without trends is better than none.
+    """
+    found: dict[str, list[list[Any]]] = {}
+    with suppress(sqlite3.Error), Index(run.home.parent, run.home.parent / "index.sqlite") as index:
+        for cell in run.cells:
+            points = [point for point in index.trend(cell.name)
+                      if point.platform == cell.platform
+                      and point.started <= text(run.meta.get("started"))][-_HISTORY:]
+            if len(points) > 1:
+                found[cell.name] = [[point.run, point.verdict, point.rounds, point.failures,
+                                     point.first_s] for point in points]
+    return found
+
+
 def page_data(run: runs.Run) -> dict[str, Any]:
     """RUN as the object that the page is drawn from."""
     counters, limits = _Table(), _Table()
@@ -81,7 +105,7 @@ def page_data(run: runs.Run) -> dict[str, Any]:
         "run": run.name, "started": text(run.meta.get("started")),
         "command": " ".join(map(text, command)) if isinstance(command, list) else text(command),
         "host": " ".join(text(host[key]) for key in ("machine", "release") if host.get(key)),
-        "notes": notes(run.cells), "damaged": run.damaged,
+        "history": _history(run), "notes": notes(run.cells), "damaged": run.damaged,
         "counters": counters.items, "limits": limits.items, "cells": cells,
     }
 
@@ -114,7 +138,7 @@ def render(run: runs.Run, before: runs.Run | None = None) -> str:
                  for name in ("data.js", "plots.js", "cells.js", "page.js")],
         data=_embed(page_data(run)),
         baseline=_embed(baseline),
-        verdicts=_embed([[one.word, one.family, one.meaning] for one in LOOKS.values()]),
+        verdicts=_embed([[one.word, one.family, one.meaning, one.glyph] for one in LOOKS.values()]),
     )
 
 

@@ -52,6 +52,20 @@ class Point:
     failures: int | None
     first_s: float | None
 
+    @property
+    def rate(self) -> float | None:
+        """The share of its rounds that failed; None where no round was played."""
+        return (self.failures or 0) / self.rounds if self.rounds else None
+
+
+@dataclass(frozen=True)
+class Trend:
+    """One cell on one platform over many runs, the oldest first."""
+
+    name: str
+    platform: str
+    points: tuple[Point, ...]
+
 
 def _stamp(home: Path) -> int:
     """When the results in HOME last changed, in ns; 0 if there are none."""
@@ -123,6 +137,15 @@ class Index:
             found.append(RunSummary(name, started, command, len(rows),
                                     sum(expected == 0 for _, expected in rows), tuple(counts)))
         return found
+
+    def trends(self) -> list[Trend]:
+        """Every cell's trend, by name and platform."""
+        names = self._db.execute("SELECT DISTINCT name FROM cells ORDER BY name").fetchall()
+        found: dict[tuple[str, str], list[Point]] = {}
+        for name, in names:
+            for point in self.trend(name):
+                found.setdefault((name, point.platform), []).append(point)
+        return [Trend(*key, tuple(points)) for key, points in found.items()]
 
     def trend(self, cell: str) -> list[Point]:
         """The cell named CELL in every run that has it, the oldest first."""

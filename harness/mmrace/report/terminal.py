@@ -17,7 +17,7 @@ from .verdicts import look, severity
 
 if TYPE_CHECKING:
     from .compare import Change
-    from .sqlite_index import RunSummary
+    from .sqlite_index import Point, RunSummary, Trend
 
 _WIDE = 120
 """Columns that the table needs; a narrower terminal gets one coloured line a cell instead."""
@@ -163,3 +163,31 @@ def print_runs(summaries: Iterable[RunSummary], console: Console) -> None:
             line.append(f"; {run.unexpected:,} not as expected")
         line.append(f"  {run.command}")
         console.print(line, soft_wrap=True)
+
+
+def _rate(point: Point) -> str:
+    return "-" if point.rate is None else f"{100 * point.rate:.3g} %"
+
+
+def _first(points: Sequence[Point]) -> str:
+    times = [point.first_s for point in points if point.first_s is not None]
+    if not times:
+        return "never failed in its oracle"
+    return (f"failed in {len(times):,} of {len(points):,} runs, first after {seconds(min(times))} "
+            f"to {seconds(max(times))}, {_rate(points[-1])} of the rounds in the last")
+
+
+def print_trends(trends: Iterable[Trend], console: Console, each_run: bool) -> None:
+    """Print one line a cell, the verdicts in the order of the runs; with EACH_RUN, one line more
+    for each run."""
+    for trend in trends:
+        line = Text(f"{trend.name}  {trend.platform}  ")
+        for point in trend.points:
+            style = look(point.verdict).style if console.is_terminal else ""
+            line.append(look(point.verdict).glyph, style=style)
+        line.append(f"  {_first(trend.points)}")
+        console.print(line, soft_wrap=True)
+        for point in trend.points if each_run else ():
+            console.print(Text(f"    {point.run}  {point.verdict:<12} {count(point.failures)} of "
+                               f"{count(point.rounds)} rounds, {_rate(point)}, first "
+                               f"{seconds(point.first_s)}"), soft_wrap=True)

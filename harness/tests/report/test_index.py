@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from mmrace.report import print_changes, print_runs
+from mmrace.report import print_changes, print_runs, print_trends
 from mmrace.report.cells import Cell
 from mmrace.report.compare import compare
 from mmrace.report.sqlite_index import Index
@@ -64,3 +64,22 @@ def test_printing_runs_and_changes(tmp_path: Path) -> None:
     text = out.getvalue()
     assert "a  2026-11-21T05:37:34Z  1 cells: 1 RACE  ./mmrace matrix" in text
     assert "better  RACE -> PASS  x" in text and "new     absent -> RACE  z" in text
+
+
+def test_trends_keep_platforms_apart_and_say_rates(tmp_path: Path) -> None:
+    write_run(tmp_path / "a", [record(cell="x", rounds=100, failures=2)])
+    write_run(tmp_path / "b", [record(cell="x", verdict="PASS", rounds=50, failures=0,
+                                      time_to_first_failure_s=None)])
+    write_run(tmp_path / "c", [record(cell="x", machine={"kind": "qemu", "accel": "kvm"})])
+    with Index(tmp_path) as index:
+        trends = index.trends()
+    assert [(trend.name, trend.platform, [point.run for point in trend.points])
+            for trend in trends] == [("x", "qemu/tcg", ["a", "b"]), ("x", "qemu/kvm", ["c"])]
+    assert [point.rate for point in trends[0].points] == [0.02, 0]
+    out = io.StringIO()
+    print_trends(trends, Console(file=out, width=200), each_run=True)
+    said = out.getvalue().splitlines()
+    assert said[0] == ("x  qemu/tcg  R✓  failed in 1 of 2 runs, first after 156 ms to 156 ms, "
+                       "0 % of the rounds in the last")
+    assert said[1].split() == ["a", "RACE", "2", "of", "100", "rounds,", "2", "%,", "first",
+                               "156", "ms"]

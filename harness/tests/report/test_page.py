@@ -154,6 +154,30 @@ def test_filter_keys_and_detail(browser: Any, large: Path) -> None:
 
 
 @needs_browser
+def test_a_cell_shows_its_trend(browser: Any, tmp_path: Path) -> None:
+    for number, failures in enumerate((0, 30, 12)):
+        home = write_run(tmp_path / str(number), [record(cell="x", rounds=100, failures=failures)])
+    browser.get(f"file://{html.write(home)}#cell=x")
+    trend = settled(browser, "return document.querySelector('#detail svg[aria-label^=trend]')")
+    heights = [float(dot.get_attribute("cy")) for dot in trend.find_elements("tag name", "circle")]
+    assert len(heights) == 3 and heights[0] > heights[2] > heights[1]
+    assert browser.get_log("browser") == []
+
+
+@needs_browser
+def test_columns_of_nothing_but_skip_are_folded(browser: Any, tmp_path: Path) -> None:
+    page = html.write(write_run(tmp_path / "a", [
+        record(cell="x"), record(cell="y", arch="s390x", verdict="SKIP", reason="no EDAT")]))
+    browser.get(f"file://{page}")
+    columns = "return document.querySelectorAll('#map th[scope=col]').length"
+    assert settled(browser, columns) == 1
+    assert "s390x qemu/tcg: no EDAT" in browser.execute_script("return $('map').textContent")
+    browser.execute_script("document.querySelector('#map p button').click()")
+    assert browser.execute_script(columns) == 2
+    assert browser.get_log("browser") == []
+
+
+@needs_browser
 def test_another_runs_results_can_be_loaded(browser: Any, tmp_path: Path) -> None:
     page = html.write(write_run(tmp_path / "a", [record(cell="x"), record(cell="y")]))
     other = write_run(tmp_path / "b", [record(cell="x", verdict="PASS"), record(cell="y")])

@@ -15,14 +15,18 @@ function tile(cells, mode, open, narrow) {
   return tip(node, `${label}\n${cell.reason ?? ""}`);
 }
 
+let barren = false;   // whether columns without anything but SKIP are shown
+
 function drawMap(cells, open, narrow) {
   if (!cells.length) return hollow($("map"), "No cell matches the filter.");
   const modes = MODES.filter((mode) => cells.some((cell) => cell.mode === mode));
   for (const cell of cells) if (!modes.includes(cell.mode)) modes.push(cell.mode);
   const version = new Map(cells.map((cell) => [cell.kernel, cell.version ?? ""]));
   const age = (kernel) => version.get(kernel).replace(/\d+/g, (digits) => digits.padStart(6, "0"));
-  const columns = [...grouped(cells, (cell) => `${cell.kernel}\n${cell.arch}\n${cell.machine}`)
-    .keys()].map((key) => key.split("\n"))
+  const grown = grouped(cells, (cell) => `${cell.kernel}\n${cell.arch}\n${cell.machine}`);
+  const skipped = [...grown].filter(([, own]) => own.every((cell) => cell.verdict === "SKIP"));
+  const columns = [...grown.keys()].filter((key) => barren || skipped.length === grown.size
+    || !skipped.some(([one]) => one === key)).map((key) => key.split("\n"))
     .sort((one, other) => age(one[0]).localeCompare(age(other[0])) || (one.join() < other.join() ? -1 : 1));
   const spans = grouped(columns, ([kernel]) => kernel);
   const head = el("thead", {},
@@ -48,18 +52,25 @@ function drawMap(cells, open, narrow) {
     }
   }
   $("map").replaceChildren(el("table", {}, head, body));
-  const first = $("map").querySelector("button");
+  if (skipped.length && skipped.length < grown.size) {
+    const toggle = () => { barren = !barren; drawMap(cells, open, narrow); };
+    $("map").append(el("p", { class: "hint" }, el("button", { onclick: toggle },
+      `${barren ? "Hide" : "Show"} ${skipped.length} without anything but SKIP`), " ",
+    barren ? null : skipped.map(([key, own]) => `${key.replaceAll("\n", " ")}: ${own[0].reason}`)
+      .join("; ")));
+  }
+  const first = $("map").querySelector("button.tile");
   if (first) first.tabIndex = 0;
 }
 
 // Arrow keys move between the tiles of the map; one tile is in the tab order at a time.
 function roam(event) {
   const step = { ArrowLeft: [-1, 0], ArrowRight: [1, 0], ArrowUp: [0, -1], ArrowDown: [0, 1] }[event.key];
-  if (!step || !event.target.matches("#map button")) return;
+  if (!step || !event.target.matches("#map button.tile")) return;
   event.preventDefault();
   const from = event.target.getBoundingClientRect();
   let best = null, distance = Infinity;
-  for (const node of $("map").querySelectorAll("button")) {
+  for (const node of $("map").querySelectorAll("button.tile")) {
     const box = node.getBoundingClientRect();
     const dx = box.left - from.left, dy = box.top - from.top;
     const along = dx * step[0] + dy * step[1], across = Math.abs(dx * step[1]) + Math.abs(dy * step[0]);
@@ -193,6 +204,26 @@ function failureTimes(cell) {
   return el("div", { class: "plot" }, svg);
 }
 
+// The cell in this run and those before it: a dot a run, as high as the share of rounds that failed.
+function trend(points) {
+  const rate = ([, , rounds, failures]) => rounds ? (failures ?? 0) / rounds : 0;
+  const top = Math.max(...points.map(rate)) || 1;
+  const step = Math.min(40, 600 / points.length);
+  const y = (value) => 78 - value / top * 66;
+  const svg = el("svg", { viewBox: "0 0 680 104", role: "img", "aria-label": "trend over runs" },
+    el("line", { class: "axis", x1: 56, x2: 672, y1: 78, y2: 78 }),
+    el("text", { x: 50, y: 82, "text-anchor": "end" }, "0 %"),
+    el("text", { x: 50, y: 16, "text-anchor": "end" }, `${+(top * 100).toPrecision(3)} %`));
+  points.forEach((point, index) => {
+    const [run, verdict, rounds, failures, first] = point;
+    svg.append(tip(el("circle", { class: "hit", cx: 70 + index * step, cy: y(rate(point)), r: 5,
+      fill: colour(verdict) }), `${run}: ${verdict}\n${number(failures ?? 0)} of ${number(rounds ?? 0)}`
+      + ` rounds failed${first === null ? "" : `, first after ${seconds(first)}`}`));
+  });
+  svg.append(el("text", { x: 64, y: 98 }, points[0][0]));
+  return el("div", { class: "plot" }, svg);
+}
+
 function pane(cell, close) {
   const facts = [["race", cell.race], ["theme", cell.theme], ["mode", cell.mode], ["arch", cell.arch],
     ["kernel", cell.kernel], ["version", cell.version], ["machine", cell.machine], ["seed", cell.seed],
@@ -219,6 +250,8 @@ function pane(cell, close) {
     } }, "Copy");
     parts.push(el("h3", {}, "Replay ", copy), el("pre", { class: "replay" }, cell.replay));
   }
+  const past = DATA.history[cell.name];
+  if (past) parts.push(el("h3", {}, `Rounds that failed, over ${past.length} runs`), trend(past));
   for (const title of cell.findings || []) parts.push(el("h3", {}, "Finding"), el("pre", {}, title));
   if (cell.times) parts.push(el("h3", {}, "When rounds failed"), failureTimes(cell));
   for (const [title, lines] of cell.excerpts || []) {

@@ -8,8 +8,7 @@ const DATA = embedded("data");
 const VERDICTS = embedded("verdicts");
 const ORDER = new Map(VERDICTS.map(([word], index) => [word, index]));
 const FAMILY = new Map(VERDICTS.map(([word, family]) => [word, family]));
-const GLYPH = { PASS: "✓", RACE: "R", FINDING: "F", SPLAT: "S", PANIC: "P", HANG: "H",
-  INCONCLUSIVE: "?", SKIP: "–", ERROR: "!", INFRA: "×" };
+const GLYPH = Object.fromEntries(VERDICTS.map(([word, , , glyph]) => [word, glyph]));
 const MODES = ["natural", "widened", "control"];
 const KEYS = ["race", "theme", "kernel", "arch", "machine", "mode", "verdict", "name"];
 
