@@ -21,6 +21,9 @@ are from the start of the rounds to the data oracle's first failure, in seconds,
 all boots and races that failed. *hits*: boots in which it was seen, of those that ran.
 
 Nothing here was run longer than it says: "not found" is said of so many seconds and no more.
+
+A bug of your own: `./mmrace mutants --patch FILE --tree PATH --json` tries all races, those first
+whose mutants are nearest to what the patch changes, and holds a find against the tree without it.
 """
 
 
