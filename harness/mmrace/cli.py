@@ -21,6 +21,7 @@ COMMANDS = {
     "trends": "mmrace.commands.trends",
     "mutants": "mmrace.commands.mutants",
     "export": "mmrace.commands.export",
+    "caps": "mmrace.commands.caps",
     "doctor": "mmrace.commands.doctor",
 }
 

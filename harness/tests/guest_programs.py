@@ -16,8 +16,8 @@ from mmrace.paths import TREE
 
 PROGRAMS = TREE / "harness/tests/programs"
 
-# Kernel, architecture and machine variant. MMRACE_GUESTS=all is the long form; it may name some, too,
-# as in MMRACE_GUESTS="source:trixie+debug x86_64 default; debian:sid ppc64le ppc64-hash".
+# Kernel, architecture and machine variant. MMRACE_GUESTS=all is the long form; it may name some,
+# too, as in MMRACE_GUESTS="source:trixie+debug x86_64 default; debian:sid ppc64le ppc64-hash".
 SHORT = [("debian:trixie", "x86_64", "default")]
 ALL = [*((f"debian:{suite}", arch, "default") for suite, arches in config.debian_suites().items()
          for arch in arches),

@@ -4,26 +4,21 @@
 import argparse
 import json
 import os
-import tempfile
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import asdict
-from pathlib import Path
 from typing import Any
 
 from rich.console import Console
 from rich.table import Table
 
 from mmrace import build, config, hosts
-from mmrace.boots import Preparation, open_boot
 from mmrace.cell import Place
-from mmrace.errors import InfraError, UsageError
-from mmrace.kernels import parse_id
-from mmrace.machines.base import MachineLost
+from mmrace.errors import UsageError
+from mmrace.module_guest import module_on
 from mmrace.module_view import ModuleView
 from mmrace.mutants import mutants as all_mutants
 from mmrace.paths import runs_dir
-from mmrace.progress import Progress
 from mmrace.report.sqlite_index import Index
 
 HELP = ("list races, kernels, machine variants, hosts, mutants, runs, and what the module has on a "
@@ -67,22 +62,8 @@ def _module(args: argparse.Namespace) -> Iterator[ModuleView]:
     if not args.kernel:
         raise UsageError(f"list {args.what} needs --kernel, such as debian:bookworm: what there "
                          "is depends on the kernel")
-    place = Place("qemu", args.kernel, args.arch, args.variant)
-    parse_id(place.kernel, config.arch(place.arch))
-    config.variant(place.variant, place.arch)
-    progress = Progress(Console(stderr=True))
-    with tempfile.TemporaryDirectory(prefix="mmrace-list-") as home:
-        try:
-            with open_boot(Preparation(progress), place, Path(home)) as boot:
-                boot.start("allow_plants=1")
-                progress.close()
-                if boot.module_error:
-                    raise InfraError(boot.module_error)
-                yield boot.module
-        except MachineLost as error:
-            raise InfraError(f"the guest was lost: {error.detail}") from None
-        finally:
-            progress.close()
+    with module_on(Place("qemu", args.kernel, args.arch, args.variant)) as module:
+        yield module
 
 
 def probes(args: argparse.Namespace) -> list[dict[str, Any]]:
