@@ -22,10 +22,12 @@
  * Each round a child with several threads stores without pause into memory of its own
  * and into a file of shared memory, with a page table each some of the time. It ends by a
  * signal, by itself or by exec, while others read and write it from outside, and a kernel
- * thread of the module's borrows its mm, where there is the module.
+ * thread of the module's borrows its mm, where there is the module: in every other round it lingers,
+ * storing into shared memory by the mm's translations while they are torn down.
  *
  * Oracle. After waitpid() the shared memory does not change, and memory that this
- * process takes then keeps what it writes there. A child that becomes another program does
+ * process takes then keeps what it writes there. What lingers stores nothing once
+ * the last user of the mm is gone. A child that becomes another program does
  * not find its threads' stores in it.
  */
 #define _GNU_SOURCE
@@ -61,6 +63,8 @@
 #define LOOK_NS		200000
 #define READY_MS	10000
 #define HOLD_US		200	/* of the kernel thread, each time */
+#define LINGER_REST_US	10	/* between two stores of one that lingers, at most */
+#define OUTSIDERS	2
 
 enum end { KILLED, EXITED, EXECED, RELEASED, ALL };
 static const char *const end_names[] = {
@@ -69,15 +73,18 @@ static const char *const end_names[] = {
 
 static struct shared {
 	_Alignas(64) volatile uint64_t counter[THREADS + 1][8];
-	atomic_uint ready, pid, reaped, leave;
+	_Alignas(64) volatile uint64_t lingering[8];	/* counted by the kernel thread */
+	atomic_uint ready, pid, reaped, leave, outside_left;
 	enum end how;
+	bool linger;		/* in this round */
 	uint64_t lent;		/* children whose mm a kernel thread borrowed */
 } *s;
 
 static char *private_at;	/* where the child has memory of its own */
 static size_t span;
 static bool no_mrelease;
-static uint64_t changed, scribbled, outside;
+static int device = -1;
+static uint64_t changed, scribbled, outside, lingered;
 static volatile uint64_t *canary;
 
 /* --- in the child ------------------------------------------------------------ */
@@ -111,17 +118,16 @@ static void *child_thread(void *arg)
 	return NULL;
 }
 
-/* A kernel thread on this mm, which outlives the process by a moment. */
+/* A kernel thread on this mm: one that outlives the process by a moment, or lingers. */
 static void lend(void)
 {
 	struct mmrace_borrow borrow = {
-		.addr = (uintptr_t)child_word(TABLES, THREADS),
+		.addr = s->linger ? (uintptr_t)&s->lingering[0] :
+			(uintptr_t)child_word(TABLES, THREADS),
 		.cpu = -1,
-		.flags = MMRACE_BORROW_SPIN,
-		.hold_us = HOLD_US,
+		.flags = s->linger ? MMRACE_BORROW_LINGER : MMRACE_BORROW_SPIN,
+		.hold_us = s->linger ? LINGER_REST_US : HOLD_US,
 	};
-	const char *missing;
-	int device = device_open(MMRACE_HAS_BORROW, &missing);
 
 	if (device >= 0 && !ioctl(device, MMRACE_IOC_BORROW, &borrow))
 		s->lent++;
@@ -190,6 +196,8 @@ static void outsider(void)
 		reach(pid, mem, rng);
 	if (mem >= 0)
 		close(mem);
+	/* From now on this one is no user of the mm. */
+	atomic_fetch_add(&s->outside_left, 1);
 }
 
 static void prepare(void)
@@ -199,7 +207,8 @@ static void prepare(void)
 	s->how = how == ALL ? race_round() % ALL : (enum end)how;
 	if (s->how == RELEASED && no_mrelease)
 		s->how = KILLED;
-	s->ready = s->pid = s->reaped = s->leave = 0;
+	s->linger = race_round() % 2;
+	s->ready = s->pid = s->reaped = s->leave = s->outside_left = 0;
 	madvise((void *)canary, CANARY_PAGES * race_page_size(), MADV_DONTNEED);
 }
 
@@ -269,6 +278,30 @@ static void fill_and_look(void)
 	}
 }
 
+/* Until nobody uses the mm the kernel thread may store; from then on it may not. */
+static void look_at_lingering(void)
+{
+	struct mmrace_borrow_stat stat;
+	uint64_t seen, end;
+
+	if (device < 0)
+		return;
+	while (atomic_load(&s->outside_left) < OUTSIDERS && !race_over())
+		race_relax();
+	seen = s->lingering[0];
+	end = race_now_ns() + LOOK_NS;
+	while (s->linger && race_now_ns() < end)
+		race_relax();
+	ioctl(device, MMRACE_IOC_BORROW_STOP, &stat);
+	if (!s->linger || atomic_load(&s->outside_left) < OUTSIDERS ||
+	    s->lingering[0] - seen <= race_late_stores())
+		return;
+	lingered++;
+	race_fail("--end %s: a kernel thread still stores through the torn down mm: %llu, then %llu",
+		  end_names[s->how], (unsigned long long)seen,
+		  (unsigned long long)s->lingering[0]);
+}
+
 static void live_and_die(void)
 {
 	pid_t pid = start();
@@ -285,6 +318,7 @@ static void live_and_die(void)
 		race_error("waitpid: %s", strerror(errno));
 	fill_and_look();
 	atomic_store(&s->reaped, 1);
+	look_at_lingering();
 	if (s->how == KILLED || s->how == RELEASED) {
 		if (!WIFSIGNALED(status) || WTERMSIG(status) != SIGKILL)
 			race_error("the child ended with status %x", status);
@@ -297,7 +331,12 @@ static void live_and_die(void)
 static void setup(void)
 {
 	size_t page = race_page_size(), size;
+	const char *missing;
 
+	/* The child inherits it: a borrower goes on while the file is open. */
+	device = device_open(MMRACE_HAS_BORROW, &missing);
+	if (device < 0)
+		race_note("no kernel thread borrows the mm: %s", missing);
 	s = race_shared(sizeof(*s));
 	span = race_pmd_size();
 	size = TABLES * span + PAGES * page + page;
@@ -316,6 +355,7 @@ static void extra(void)
 	race_extra("changed", changed);
 	race_extra("scribbled", scribbled);
 	race_extra("outside", outside);
+	race_extra("lingered", lingered);
 	race_extra("lent", s ? s->lent : 0);
 }
 

@@ -261,6 +261,7 @@ const struct race race = {
 		{ "tlb.batch.flush", 50000, 300000, 2, 200000 },
 		{ NULL }
 	},
+	.control = "skip.dirty.unmap",
 	.exposure = { "probe.rmap.unmap", 50 },
 	.options = (const struct race_option[]){
 		{ "how", how_names, "all", .help =

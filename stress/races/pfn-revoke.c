@@ -175,6 +175,7 @@ const struct race race = {
 		{ "tlb.flush", 100000, 1000000, 1, 500000 },
 		{ NULL }
 	},
+	.control = "skip.tlb.pfn",
 	.exposure = { "probe.tlb.flush", 20 },
 	.options = (const struct race_option[]){
 		{ "how", how_names, "all", .help =
