@@ -95,6 +95,12 @@ void crowd_setup(const struct crowd *c, struct region r)
 		race_skip("nothing that this race needs can be had here");
 }
 
+void crowd_setup_by_options(const struct crowd *c)
+{
+	crowd_setup(c, crowd_region(race_option_index("size"),
+				    race_option_number("pages")));
+}
+
 void crowd_prepare(void)
 {
 	struct rng *rng = race_rng();

@@ -28,6 +28,8 @@ extern const char *const crowd_sizes[];	/* for an option; NULL ends */
 struct region crowd_region(enum crowd_size size, size_t pages);
 
 void crowd_setup(const struct crowd *crowd, struct region region);
+/* The same with the region that the options "size" and "pages" ask for. */
+void crowd_setup_by_options(const struct crowd *crowd);
 void crowd_prepare(void);
 void crowd_writer0(void);
 void crowd_writer1(void);

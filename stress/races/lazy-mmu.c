@@ -45,8 +45,7 @@ static const struct crowd crowd = {
 
 static void setup(void)
 {
-	crowd_setup(&crowd, crowd_region(race_option_index("size"),
-					 race_option_number("pages")));
+	crowd_setup_by_options(&crowd);
 }
 
 const struct race race = {

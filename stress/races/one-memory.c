@@ -51,8 +51,7 @@ static const struct crowd crowd = {
 
 static void setup(void)
 {
-	crowd_setup(&crowd, crowd_region(race_option_index("size"),
-					 race_option_number("pages")));
+	crowd_setup_by_options(&crowd);
 }
 
 const struct race race = {
@@ -61,6 +60,7 @@ const struct race race = {
 	.summary = "threads see one memory while it is copied, merged, moved and swapped",
 	.needs = (const char *const[]){ "cpus>=2", NULL },
 	.windows = (const struct race_window[]){
+		{ "rmap.map", 50000, 300000, 4, 200000 },
 		{ "pte.clear_flush", 50000, 300000, 4, 200000 },
 		{ "tlb.flush", 50000, 300000, 4, 200000 },
 		{ "tlb.batch.flush", 50000, 300000, 2, 200000 },

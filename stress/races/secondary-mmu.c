@@ -48,8 +48,7 @@ static const struct crowd crowd = {
 
 static void setup(void)
 {
-	crowd_setup(&crowd, crowd_region(race_option_index("size"),
-					 race_option_number("pages")));
+	crowd_setup_by_options(&crowd);
 }
 
 const struct race race = {
@@ -58,6 +57,7 @@ const struct race race = {
 	.summary = "a virtual CPU or a device sees what the CPU sees, whatever changes below them",
 	.needs = (const char *const[]){ "cpus>=2", NULL },
 	.windows = (const struct race_window[]){
+		{ "rmap.map", 50000, 300000, 4, 200000 },
 		{ "notifier.start", 50000, 300000, 4, 200000 },
 		{ "notifier.end", 50000, 300000, 4, 200000 },
 		{ "pte.clear_flush", 50000, 300000, 4, 100000 },
