@@ -87,7 +87,7 @@ const struct race race = {
 		{ NULL }
 	},
 	.control = "skip.table.sync|thp.wrong-address",
-	.exposure = { "probe.thp.split.pmd", 10 },
+	.exposure = { "probe.thp.split.pmd", 4 },
 	.options = (const struct race_option[]){
 		{ "way", way_names, "all", .help =
 		  "how the peer reaches the memory; all takes turns" },
