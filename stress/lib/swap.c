@@ -32,6 +32,7 @@ const char *const swap_names[] = { "file", "zram", "both", NULL };
 
 static char areas[2][256];
 static unsigned int nareas;
+static size_t nslots;
 
 static bool format(int fd, size_t slots)
 {
@@ -43,12 +44,13 @@ static bool format(int fd, size_t slots)
 	       !fsync(fd);
 }
 
-static const char *on(const char *path)
+static const char *on(const char *path, size_t slots)
 {
 	race_undo_swapoff(path);
 	if (swapon(path, SWAP_FLAG_PREFER | PRIO_MAX))
 		return strerror(errno);
 	snprintf(areas[nareas++], sizeof(areas[0]), "%s", path);
+	nslots += slots;
 	return NULL;
 }
 
@@ -73,7 +75,7 @@ static const char *file_on(size_t slots)
 	fd = race_file(".swap", path, slots * race_page_size());
 	if (!format(fd, slots))
 		race_error("%s: %s", path, strerror(errno));
-	return on(path);
+	return on(path, slots);
 }
 
 /* A device of our own: another one may be in use. */
@@ -118,7 +120,7 @@ static const char *zram_on(size_t slots)
 	done = fd >= 0 && format(fd, slots);
 	if (fd >= 0)
 		close(fd);
-	return done ? on(path) : strerror(errno);
+	return done ? on(path, slots) : strerror(errno);
 }
 
 const char *swap_on(enum swap_kind kind, size_t pages)
@@ -140,6 +142,11 @@ const char *swap_on(enum swap_kind kind, size_t pages)
 	if (nareas)
 		return NULL;
 	return file ? file : zram;
+}
+
+size_t swap_slots(void)
+{
+	return nslots;
 }
 
 bool swap_cycle(void)

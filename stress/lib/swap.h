@@ -16,6 +16,9 @@ extern const char *const swap_names[];	/* for an option; NULL ends */
  */
 const char *swap_on(enum swap_kind kind, size_t pages);
 
+/* Of all areas of ours, in pages. */
+size_t swap_slots(void);
+
 /* Off and on again, all of it. False: the kernel refused (no memory), swap stays. */
 bool swap_cycle(void);
 

@@ -126,10 +126,26 @@ static void store_burst(unsigned int self, size_t page, uint64_t n,
 	atomic_store(&me->stored[page], last);
 }
 
+void words_focus_on(struct rng *rng, size_t most)
+{
+	hot_pages = rng_log(rng, most < npages ? most : npages);
+	hot_first = rng_below(rng, npages - hot_pages + 1);
+}
+
 void words_focus(struct rng *rng)
 {
-	hot_pages = rng_below(rng, 2) ? npages : rng_log(rng, npages);
-	hot_first = rng_below(rng, npages - hot_pages + 1);
+	if (rng_below(rng, 2)) {
+		hot_pages = npages;
+		hot_first = 0;
+	} else {
+		words_focus_on(rng, npages);
+	}
+}
+
+void words_hot(size_t *first, size_t *pages)
+{
+	*first = hot_first;
+	*pages = hot_pages;
 }
 
 void words_run(unsigned int self, const struct way *way)

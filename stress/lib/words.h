@@ -34,6 +34,10 @@ void words_setup(char *mem, size_t npages, unsigned int owners);
  * owners meet more often.
  */
 void words_focus(struct rng *rng);
+/* On at most so many. */
+void words_focus_on(struct rng *rng, size_t most);
+/* Which ones they are. */
+void words_hot(size_t *first, size_t *pages);
 
 /* An actor: stores and looks until the round is over. */
 void words_run(unsigned int owner, const struct way *way);

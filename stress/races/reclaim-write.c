@@ -22,6 +22,11 @@
  *
  * Two writers never stop; oracle: lib/words.h. Most pages go out at once, so that the first
  * of a batch waits long between its copy and the flush.
+ *
+ * In tight rounds swap is full but for as many slots as there are pages that the round is
+ * about, and these go out in turn: a page gets the slot back that it just left, and
+ * who was late with a fault of his own finds the entry that he has seen, with other data
+ * behind it (13ddaf26be32, 6.8: two threads swap in one entry past the swap cache).
  */
 #define _GNU_SOURCE
 #include <errno.h>
@@ -38,9 +43,14 @@
 #define SWAP_FACTOR	4	/* swap slots for each page: old copies stay a while */
 #define PAGEOUTS	8	/* calls in one round */
 #define DELAY_NS	100000
+#define TIGHT_ONE_IN	3
+#define TIGHT_PAGES	4	/* at most, that a tight round is about */
+#define TIGHT_PAGEOUTS	64
 
 static struct region region;
-static uint64_t pageouts;
+static char *ballast;		/* fills swap in tight rounds */
+static bool tight;
+static uint64_t pageouts, tight_rounds;
 
 static void writer0(void)
 {
@@ -52,10 +62,27 @@ static void writer1(void)
 	words_run(1, &way_cpu);
 }
 
+static void page_out_hot(struct rng *rng)
+{
+	size_t page = race_page_size(), first, pages;
+
+	words_hot(&first, &pages);
+	for (int i = 0; i < TIGHT_PAGEOUTS && !race_over(); i++) {
+		race_delay(rng_below(rng, DELAY_NS / TIGHT_PAGEOUTS));
+		if (madvise(region.mem + first * page, pages * page, MADV_PAGEOUT))
+			race_error("MADV_PAGEOUT: %s", strerror(errno));
+		pageouts++;
+	}
+}
+
 static void page_out(void)
 {
 	struct rng *rng = race_rng();
 
+	if (tight) {
+		page_out_hot(rng);
+		return;
+	}
 	for (int i = 0; i < PAGEOUTS && !race_over(); i++) {
 		race_delay(rng_below(rng, DELAY_NS));
 		change_pageout.make(&region, rng);
@@ -63,9 +90,33 @@ static void page_out(void)
 	}
 }
 
+/* Everything else goes out, and what is left of swap but for the hot pages is taken. */
+static void fill_swap(void)
+{
+	size_t page = race_page_size(), slots = swap_slots(), first, pages;
+
+	madvise(region.mem, region.len, MADV_PAGEOUT);
+	for (size_t i = 0; i < slots; i++)
+		*(volatile char *)(ballast + i * page) = 1;
+	madvise(ballast, slots * page, MADV_PAGEOUT);
+	words_hot(&first, &pages);
+	madvise(ballast, pages * page, MADV_DONTNEED);
+}
+
 static void prepare(void)
 {
-	words_focus(race_rng());
+	struct rng *rng = race_rng();
+
+	if (tight)
+		madvise(ballast, swap_slots() * race_page_size(), MADV_DONTNEED);
+	tight = !rng_below(rng, TIGHT_ONE_IN);
+	if (!tight) {
+		words_focus(rng);
+		return;
+	}
+	words_focus_on(rng, TIGHT_PAGES);
+	fill_swap();
+	tight_rounds++;
 }
 
 static void setup(void)
@@ -86,6 +137,10 @@ static void setup(void)
 		missing = change_pageout.setup(&region);
 	if (missing)
 		race_skip("--swap %s: %s", race_option("swap"), missing);
+	ballast = mmap(NULL, swap_slots() * race_page_size(),
+		       PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+	if (ballast == MAP_FAILED)
+		race_error("mmap: %s", strerror(errno));
 	words_setup(region.mem, region.pages, WRITERS);
 }
 
@@ -94,12 +149,15 @@ static void teardown(void)
 	/* Swapping back in what nobody will read would only take time. */
 	if (region.mem)
 		munmap(region.mem, region.pages * race_page_size());
+	if (ballast)
+		munmap(ballast, swap_slots() * race_page_size());
 }
 
 static void extra(void)
 {
 	words_extra();
 	race_extra("pageouts", pageouts);
+	race_extra("tight", tight_rounds);
 }
 
 const struct race race = {
