@@ -286,7 +286,10 @@ def _controls(chosen: Sequence[Mutant], trials: tuple[Trial, ...]) -> list[Mutan
 
 
 def rows_of(records: Iterable[dict[str, Any]]) -> list[dict[str, Any]]:
-    """The rows that the cells of earlier runs make; unmutated kernels first, as noise is theirs."""
+    """The rows that the cells of earlier runs make; unmutated kernels first, as noise is theirs.
+
+    A mutant that is no longer one of its architecture is left out.
+    """
     cells: dict[tuple[str, str, str], list[dict[str, Any]]] = {}
     for record in records:
         kernel = record["kernel"]["id"]
@@ -298,6 +301,8 @@ def rows_of(records: Iterable[dict[str, Any]]) -> list[dict[str, Any]]:
         plain, patch = kernel.rsplit(",", 1) if "," in kernel else (kernel, "")
         source, scenario = plain.rsplit("+", 1) if "+" in plain else (plain, "")
         mutant = mutants().get(Path(patch).stem) if patch else None
+        if mutant and arch not in mutant.arches:
+            continue
         mutant = replace(mutant or Mutant(name=Path(patch).stem or "unmutated", source=source),
                          source=source, patch=Path(patch) if patch else None,
                          scenario=scenario or DEFAULT_SCENARIO, machine=machine)

@@ -4,12 +4,14 @@
 import json
 import subprocess
 from collections.abc import Iterable, Iterator, Sequence
+from pathlib import Path
 from typing import Any, cast
 
 import pytest
 
 from mmrace import build, config, mutants, mutants_view
 from mmrace.cell import Cell
+from mmrace.commands.mutants import stored
 from mmrace.kernels import parse_id
 from mmrace.mutants import Campaign, Mutant, Plan, Trial, seers
 from mmrace.session import Session
@@ -94,6 +96,25 @@ def test_rows_are_made_of_stored_records_too() -> None:
     first, second = mutants.rows_of([mutated, control])
     assert first["mutant"] is None and first["found_by"] == ["checker noisy"]
     assert second["mutant"] == name and second["found_by"] == ["checker flush-first"]
+
+
+def test_a_cell_that_was_run_again_counts_as_it_was_then(tmp_path: Path) -> None:
+    name = next(iter(mutants.mutants()))
+    common: dict[str, Any] = {
+        "name": "a-cell", "kernel": {"id": f"source:trixie+slim,configs/mutants/{name}.patch"},
+        "arch": "x86_64", "theme": "a-theme", "machine": {"variant": "default"},
+        "race": "lost-write", "mode": "natural", "splats": [], "replay": "", "failures": 0,
+        "time_to_first_failure_s": None, "verdict": "INCONCLUSIVE"}
+    runs = [tmp_path / "old", tmp_path / "new"]
+    for run, failures in zip(runs, (1, 0)):
+        run.mkdir()
+        (run / "results.ndjson").write_text("".join(
+            json.dumps({**common, "cell": cell, "failures": count}) + "\n"
+            for cell, count in (("a-cell", 9), ("a-cell", failures), ("a-cell.2", failures))))
+    row, = stored(runs[:1])
+    assert (row["found"], row["races"][0]["boots"]) == (True, 2)
+    row, = stored(runs)
+    assert (row["found"], row["races"][0]["boots"]) == (False, 2)
 
 
 def test_every_kind_of_evidence_counts() -> None:

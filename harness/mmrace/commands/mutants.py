@@ -93,16 +93,20 @@ def _wanted(args: argparse.Namespace, arches: list[str]) -> list[Mutant]:
 
 
 def stored(runs: list[Path]) -> list[dict[str, Any]]:
-    """The rows of run directories; the last record of a cell counts."""
-    cells: dict[tuple[Path, str], dict[str, Any]] = {}
+    """The rows of run directories. A cell that a later one has run again counts as it was then,
+    and of one directory a record's last state."""
+    cells: dict[str, list[dict[str, Any]]] = {}
     for run in runs:
         path = run / "results.ndjson"
         if not path.is_file():
             raise UsageError(f"{run} has no results.ndjson: not a run directory")
-        for line in path.read_text().splitlines():
-            record = json.loads(line)
-            cells[run, record["cell"]] = record
-    return mutants.rows_of(cells.values())
+        last = {record["cell"]: record
+                for record in map(json.loads, path.read_text().splitlines())}
+        own: dict[str, list[dict[str, Any]]] = {}
+        for record in last.values():
+            own.setdefault(record["name"], []).append(record)
+        cells.update(own)
+    return mutants.rows_of(record for records in cells.values() for record in records)
 
 
 def _rows(wanted: list[Mutant], arches: list[str], campaign: Campaign,
