@@ -66,7 +66,7 @@ class Boot:
 class Preparation:
     """Kernels, modules and initramfs images that the cells of a run need, made once each."""
 
-    def __init__(self, progress: Progress, vmcore: bool = False) -> None:
+    def __init__(self, progress: Progress, vmcore: str = "") -> None:
         self.vmcore = vmcore
         self.lock = threading.Lock()
         self._progress = progress
@@ -96,6 +96,8 @@ class Preparation:
     def image(self, place: Place) -> Path:
         """The initramfs for the place's kernel, with the modules that its variant loads."""
         more = config.variant(place.variant, place.arch).modules
+        if self.vmcore:
+            more += config.arch(place.arch).vmcore_modules
         key = (place.kernel, place.arch, more)
         if key not in self._images:
             kernel, module = self.kernel(place), self.module(place)

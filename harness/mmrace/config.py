@@ -77,6 +77,8 @@ class Arch:
     qemu_append: str
     qemu_args: tuple[str, ...]
     hang: tuple[str, ...]
+    vmcore_args: tuple[str, ...]
+    vmcore_modules: tuple[str, ...]
     console: str
     image: str
     bus: str
@@ -133,6 +135,8 @@ def arch(name: str) -> Arch:
         qemu_append=qemu.text("append", ""),
         qemu_args=tuple(qemu.texts("args")),
         hang=tuple(qemu.texts("hang", [])),
+        vmcore_args=tuple(qemu.texts("vmcore_args", [])),
+        vmcore_modules=tuple(qemu.texts("vmcore_modules", [])),
         console=qemu.text("console"), image=qemu.text("image"), bus=qemu.text("bus"),
         modules=tuple(qemu.texts("modules")),
         build_targets=tuple(record.table("build").texts("targets")),

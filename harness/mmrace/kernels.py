@@ -25,7 +25,8 @@ __all__ = ["FORMS", "Kernel", "parse_id", "resolve", "running"]
 # What a guest of ours can need: block devices, swap targets, file systems, virtio, KVM. Sound,
 # network and graphics drivers are most of a package and are left in it.
 MODULE_TREES = ("arch", "crypto", "drivers/block", "drivers/char", "drivers/virtio",
-                "drivers/misc", "drivers/crypto", "drivers/s390", "fs", "lib", "mm", "virt")
+                "drivers/misc", "drivers/crypto", "drivers/firmware",
+                "drivers/s390", "fs", "lib", "mm", "virt")
 
 
 @dataclass(frozen=True)

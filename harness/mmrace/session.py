@@ -43,7 +43,7 @@ class Session:
 
     def __init__(self, run: Run, progress: Progress, scratch: str | None = None,
                  fresh_boots: bool = False, checkers: bool = False,
-                 vmcore: bool = False) -> None:
+                 vmcore: str = "") -> None:
         """With `checkers`, every law of the module's is judged while a race runs; with `vmcore`,
         the memory of a guest that panics or hangs is kept."""
         self.run = run

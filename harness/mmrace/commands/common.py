@@ -111,7 +111,7 @@ def positive(kind: Callable[[str], Any]) -> Callable[[str], Any]:
 
 def run_cells(cells: Sequence[Cell], *, json_output: bool,
               scratch: str | None = None, fresh_boots: bool = False,
-              allow_plants: bool = False, vmcore: bool = False, at_once: int = 1,
+              allow_plants: bool = False, vmcore: str = "", at_once: int = 1,
               resumed: Path | None = None, begun: Callable[[Path], None] | None = None
               ) -> tuple[list[dict[str, Any]], Path, bool]:
     """Run cells with progress and a summary; the records, the run directory, and whether all ran.

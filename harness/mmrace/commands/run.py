@@ -10,6 +10,7 @@ from mmrace.cell import MODES, Cell
 from mmrace.commands import common
 from mmrace.errors import UsageError
 from mmrace.kernels import FORMS
+from mmrace.machines.qemu import VMCORES
 from mmrace.verdict import Verdict, exit_code
 
 HELP = "run one race (or all) on one kernel"
@@ -57,9 +58,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
                         help="run the cell in that many fresh boots, the seed counting up")
     parser.add_argument("--dir", default=None,
                         help="the races' scratch directory on the machine (a guest has its own)")
-    parser.add_argument("--vmcore", action="store_true",
-                        help="keep the memory of a guest that panics or hangs (boots/N/vmcore, "
-                             "for crash and drgn; up to the guest's size)")
+    parser.add_argument("--vmcore", choices=tuple(VMCORES), default="",
+                        help="keep the memory of a guest that panics or hangs, as boots/N/vmcore: "
+                             "kdump for crash, compressed; elf for drgn and crash, as large as "
+                             "the guest's memory")
     parser.add_argument("--clean-is-good", action="store_true",
                         help="exit 0 also where a PASS lacks nothing but a proven control; the "
                              "verdict stays INCONCLUSIVE")

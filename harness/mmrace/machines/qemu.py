@@ -34,13 +34,20 @@ DISK_FULL_BYTES = 64 << 10
 
 # The last line of a panic (kernel/panic.c).
 PANIC_DONE = "---[ end Kernel panic"
+# The forms of a guest's memory, as dump-guest-memory takes them. kdump is compressed, and crash
+# (8.0.2) opens it; drgn (0.0.22) opens only an ELF file that has the kernel's addresses and its
+# VMCOREINFO (vmcore_modules in configs/arch/), as crash does too.
+VMCORES: dict[str, dict[str, Any]] = {
+    "kdump": {"paging": False, "format": "kdump-raw-zlib"},
+    "elf": {"paging": True},
+}
 # A dump of a guest's memory takes seconds, any other command none.
 QMP_TIMEOUT_S = 120.0
 # What a silent guest may take to print what it was asked for.
 AUTOPSY_STEP_S = 1.0
 
 
-def kernel_append(arch: Arch, variant: Variant, kernel: Kernel, vmcore: bool = False) -> str:
+def kernel_append(arch: Arch, variant: Variant, kernel: Kernel, vmcore: str = "") -> str:
     """The guest's kernel command line; for a `vmcore` it waits after a panic."""
     return " ".join(filter(None, (f"console={arch.console}", COMMON_APPEND,
                                   "panic=0" if vmcore else "panic=-1", arch.qemu_append,
@@ -48,7 +55,7 @@ def kernel_append(arch: Arch, variant: Variant, kernel: Kernel, vmcore: bool = F
 
 
 def command_line(arch: Arch, variant: Variant, kernel: Kernel, initrd: Path, run: Path,
-                 sockets: Path, vmcore: bool = False) -> list[str]:
+                 sockets: Path, vmcore: str = "") -> list[str]:
     """QEMU's arguments; files in `run` stay, `sockets` is short-lived.
 
     For a `vmcore` the guest waits after a panic instead of ending.
@@ -77,8 +84,8 @@ class QemuMachine:
     kind = "qemu"
 
     def __init__(self, kernel: Kernel, variant: Variant, initrd: Path, run: Path,
-                 vmcore: bool = False) -> None:
-        """With `vmcore` the guest's memory is kept when its kernel panics."""
+                 vmcore: str = "") -> None:
+        """With `vmcore`, one of VMCORES, the guest's memory is kept when its kernel panics."""
         self.kernel = kernel
         self.variant = variant
         self.run = run
@@ -88,6 +95,7 @@ class QemuMachine:
         self._process: subprocess.Popen[bytes] | None = None
         self._ctl: socket.socket | None = None
         self._vmcore = vmcore
+        self._dumped = False
         self._offset = 0
         self._torn = b""
 
@@ -180,8 +188,7 @@ class QemuMachine:
 
     def _check_panic(self) -> None:
         """A guest that waits after its panic: keep its memory, then end it."""
-        if self._vmcore and PANIC_DONE in self.console():
-            self._vmcore = False
+        if self._vmcore and not self._dumped and PANIC_DONE in self.console():
             self.dump()
             if self._process:
                 self._process.kill()
@@ -244,9 +251,9 @@ class QemuMachine:
             (self.run / "registers.txt").write_text(f"{error}\n")
 
     def dump(self) -> None:
-        """The guest's memory as `vmcore`, for crash and drgn; its size is the guest's."""
-        self.qmp("dump-guest-memory", paging=False, protocol=f"file:{self.run}/vmcore",
-                 format="kdump-raw-zlib")
+        """The guest's memory as the file `vmcore`."""
+        self._dumped = True
+        self.qmp("dump-guest-memory", protocol=f"file:{self.run}/vmcore", **VMCORES[self._vmcore])
 
     def power_off(self) -> None:
         """Ask the agent to power off; the guest ends within seconds, or is ended on exit."""
