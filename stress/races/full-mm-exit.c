@@ -371,7 +371,7 @@ const struct race race = {
 		{ NULL }
 	},
 	.control = "early.fullmm",
-	.exposure = { "probe.mm.exit", 10 },
+	.exposure = { "probe.mm.exit", 4 },
 	.options = (const struct race_option[]){
 		{ "end", end_names, "all", .help =
 		  "how the process ends; all takes turns" },
