@@ -65,11 +65,13 @@ def resolve(kernel_id: str, source: Source, arch: Arch, scenario: str) -> Kernel
     output = source.slot / f"{arch.name}-{scenario}"
     root = buildroot.for_source(suite, arch, source.src, output)
     home = cache_dir() / "kernels" / "tree" / arch.name / _key(source, arch, options, root)
-    with locked(source.slot / "lock"):
-        if not (home / "kernel.json").exists():
-            output.mkdir(parents=True, exist_ok=True)
-            source.bring()
-            _Build(kernel_id, source, arch, scenario, root, output).run(home, suite)
+    # One that is there must not wait for another's build.
+    if not (home / "kernel.json").exists():
+        with locked(source.slot / "lock"):
+            if not (home / "kernel.json").exists():
+                output.mkdir(parents=True, exist_ok=True)
+                source.bring()
+                _Build(kernel_id, source, arch, scenario, root, output).run(home, suite)
     return _load(home, kernel_id)
 
 

@@ -5,13 +5,17 @@ import json
 import os
 import shutil
 import subprocess
+import threading
+from dataclasses import asdict
 from pathlib import Path
 
 import pytest
 
-from mmrace import cli, config, kconfig, trees
+from mmrace import buildroot, cli, config, kconfig, paths, trees
+from mmrace.buildroot import BuildRoot
 from mmrace.errors import TreeBuildError, UsageError
 from mmrace.kernels import Kernel, parse_id
+from mmrace.locks import locked
 from mmrace.tree_source import DirectorySource, GitSource, Source
 
 MAKEFILE = "VERSION = 6\nPATCHLEVEL = 12\nSUBLEVEL = 3\nEXTRAVERSION =\n"
@@ -214,6 +218,28 @@ def test_a_scenario_overrides_and_keeps_what_mmrace_needs(arch: str, scenario: s
     wanted = kconfig.requested(arch, scenario)
     assert wanted["KPROBES"] == "y" and wanted["MODULES"] == "y"
     assert kconfig.parse(kconfig.as_text(wanted)) == wanted
+
+
+def test_a_kernel_that_is_there_does_not_wait_for_the_build_of_another(
+        tree: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    root = BuildRoot(tree.parent / "root", "", ())
+    monkeypatch.setattr(buildroot, "for_source", lambda *_: root)
+    arch, source = config.arch("x86_64"), DirectorySource(tree, None)
+    options = kconfig.as_text(kconfig.requested(arch.name, "slim"))
+    key = trees._key(source, arch, options, root)
+    home = paths.cache_dir() / "kernels/tree" / arch.name / key
+    home.mkdir(parents=True)
+    kernel = Kernel(id="", arch=arch.name, release="6.12.3", version="", upstream="", packages=(),
+                    home="")
+    (home / "kernel.json").write_text(json.dumps(asdict(kernel)))
+    got: list[Kernel] = []
+    with locked(source.slot / "lock"):
+        other = threading.Thread(
+            target=lambda: got.append(trees.resolve("tree:x", source, arch, "slim")))
+        other.start()
+        other.join(10.0)
+        assert [kernel.release for kernel in got] == ["6.12.3"]
+    other.join()
 
 
 def test_a_tree_that_does_not_build_is_skipped_as_bisection_wants(
