@@ -15,6 +15,9 @@ function tile(cells, mode, open, narrow) {
   return tip(node, `${label}\n${cell.reason ?? ""}`);
 }
 
+// A kernel's id without the directories of a tree or a patch.
+const briefly = (kernel) => kernel.replace(/([:,])[^,@+]*\//g, "$1…/");
+
 let barren = false;   // whether columns without anything but SKIP are shown
 
 function drawMap(cells, open, narrow) {
@@ -31,7 +34,7 @@ function drawMap(cells, open, narrow) {
   const spans = grouped(columns, ([kernel]) => kernel);
   const head = el("thead", {},
     el("tr", {}, el("th"), ...[...spans].map(([kernel, under]) =>
-      el("th", { colspan: under.length, scope: "colgroup" }, kernel, el("small", {}, version.get(kernel))))),
+      el("th", { colspan: under.length, scope: "colgroup", title: kernel }, briefly(kernel), el("small", {}, version.get(kernel))))),
     el("tr", {}, el("th", {}, modes.join(" · ")), ...columns.map(([, arch, machine]) =>
       el("th", { scope: "col" }, arch, el("small", {}, machine)))));
   const body = el("tbody");
@@ -54,7 +57,7 @@ function drawMap(cells, open, narrow) {
   $("map").replaceChildren(el("table", {}, head, body));
   if (skipped.length && skipped.length < grown.size) {
     const toggle = () => { barren = !barren; drawMap(cells, open, narrow); };
-    $("map").append(el("p", { class: "hint" }, el("button", { onclick: toggle },
+    $("map").append(el("p", { class: "hint", style: "margin:12px 0 0;max-width:none" }, el("button", { onclick: toggle },
       `${barren ? "Hide" : "Show"} ${skipped.length} without anything but SKIP`), " ",
     barren ? null : skipped.map(([key, own]) => `${key.replaceAll("\n", " ")}: ${own[0].reason}`)
       .join("; ")));
