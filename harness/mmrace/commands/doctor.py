@@ -2,6 +2,7 @@
 """./mmrace doctor: what this machine can and cannot run, and why."""
 
 import argparse
+import itertools
 import os
 import shutil
 from collections.abc import Iterator
@@ -10,8 +11,9 @@ from pathlib import Path
 from rich.console import Console
 from rich.markup import escape
 
-from mmrace import archive, config, paths
-from mmrace.errors import MmraceError
+from mmrace import archive, config, hosts, paths
+from mmrace.errors import InfraError, MmraceError
+from mmrace.machines.ssh import Remote
 
 HELP = "what this machine can and cannot run, and why"
 EPILOG = """\
@@ -77,12 +79,32 @@ def _local() -> tuple[bool, str]:
     return True, f"--on local with the module: yes, kernel {release}"
 
 
+def _real(host: hosts.Host) -> tuple[bool, str]:
+    """Whether a host answers now, and where its module would come from."""
+    try:
+        facts = Remote(host).facts(0)
+    except InfraError as error:
+        return False, str(error)
+    if facts.machine != host.arch:
+        return False, f"--on ssh:{host.name}: it is {facts.machine}, its record says {host.arch}"
+    place = "host" if host.module == "auto" and facts.headers else host.module
+    module = {"host": "mmrace.ko is built there", "none": "without the module, as its record says",
+              "here": "mmrace.ko is built here",
+              "auto": "no headers there, so mmrace.ko is built here if a Debian suite has this "
+                      "kernel as its newest"}[place]
+    good = place != "host" or facts.headers
+    return good, (f"--on ssh:{host.name}: {facts.machine}, kernel {facts.release}; "
+                  + (module if good else
+                     f"no headers: install linux-headers-{facts.release} there"))
+
+
 def main(_: argparse.Namespace) -> int:
     """Print what was found."""
     console = Console()
     host = list(_host())
     guests = {name: _arch(name) for name in config.arch_names()}
-    for good, text in [*host, *guests.values(), _local()]:
+    real = map(_real, hosts.hosts().values())
+    for good, text in itertools.chain(host, guests.values(), [_local()], real):
         console.print(f"{'[green]ok[/]  ' if good else '[red]no[/]  '} {escape(text)}",
                       highlight=False, soft_wrap=True)
     own = guests.get(os.uname().machine, (False, ""))[0]

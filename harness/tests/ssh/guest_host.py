@@ -153,6 +153,17 @@ class GuestHost:
                   for key, value in more.items()]
         return "\n".join(lines) + "\n"
 
+    def jump(self, name: str) -> str:
+        """A record of the same host as it is reached through itself: a jump host."""
+        ours = "\n".join([
+            f"  IdentityFile {self.key}", "  IdentitiesOnly yes", "  StrictHostKeyChecking no",
+            f"  UserKnownHostsFile {self.work}/known", "  User root", "  HostName 127.0.0.1"])
+        (self.work / "ssh_config").write_text(
+            f"Host gate\n  Port {self.port}\n{ours}\nHost behind\n  Port 22\n"
+            f"  ProxyJump gate\n{ours}\n")
+        return (f'[{name}]\nssh = "behind"\narch = "{ARCH}"\nwait_s = 120\n'
+                f'ssh_args = ["-F", "{self.work}/ssh_config"]\n')
+
     def shell(self, script: str, timeout_s: float = 30) -> subprocess.CompletedProcess[str]:
         """Run a script on the host with a connection of its own."""
         return subprocess.run(

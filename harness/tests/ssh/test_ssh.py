@@ -24,7 +24,8 @@ def host_fixture(tmp_path_factory: pytest.TempPathFactory) -> Iterator[GuestHost
     """A host that answers, with its record written."""
     with GuestHost(tmp_path_factory.mktemp("host")) as host:
         (host.work / "hosts.toml").write_text(
-            host.record("guest") + host.record("bold", reboot="reboot -f"))
+            host.record("guest") + host.record("bold", reboot="reboot -f")
+            + host.jump("inner"))
         host.wait_for("true", 120)
         yield host
 
@@ -66,6 +67,27 @@ def test_a_host_is_used_and_left_clean(host: GuestHost, tmp_path: Path) -> None:
     assert record["kernel"]["upstream"].startswith("6.1.") and record["kernel"]["id"] == "running"
     left = host.shell("ls /var/tmp; cat /proc/modules")
     assert left.returncode == 0 and "mmrace" not in left.stdout
+
+
+def test_a_host_behind_a_jump_host(host: GuestHost, tmp_path: Path) -> None:
+    [record] = finish(start(host, tmp_path, "--duration", "2", name="inner"))
+    assert record["rounds"] > 0 and record["machine"]["host"] == "inner"
+    assert record["module"]["error"] is None
+
+
+def test_doctor_asks_the_hosts(host: GuestHost, tmp_path: Path) -> None:
+    records = tmp_path / "hosts.toml"
+    records.write_text(host.record("guest") + host.record("bare", module="host")
+                       + host.record("odd").replace("x86_64", "s390x")
+                       + host.record("away").replace(str(host.port), "9"))
+    said = subprocess.run([str(TREE / "mmrace"), "doctor"], capture_output=True, text=True,
+                          check=False, env={**os.environ, "MMRACE_HOSTS": str(records)}).stdout
+    lines = {name: next(line for line in said.splitlines() if name in line)
+             for name in ("guest:", "bare:", "odd:", "host away")}
+    assert lines["guest:"].startswith("ok") and "kernel 6.1." in lines["guest:"]
+    assert lines["bare:"].startswith("no") and "linux-headers-6.1." in lines["bare:"]
+    assert lines["odd:"].startswith("no") and "says s390x" in lines["odd:"]
+    assert lines["host away"].startswith("no") and "refused" in lines["host away"]
 
 
 def test_a_host_gets_no_plant_unasked(host: GuestHost, tmp_path: Path) -> None:
