@@ -10,7 +10,7 @@ from tests.guest_programs import GUESTS, Guest, guest
 pytestmark = pytest.mark.guest
 
 # Nothing in the guest does these, or only by chance.
-SELDOM = {"skip.table.sync", "thp.wrong-address", "skip.hash.batch", "skip.tlb.batch"}
+SELDOM = {"skip.table.sync", "thp.wrong-address", "skip.tlb.batch"}
 # 5.10: move_ptes() is a function of another name.
 SELDOM_BY_KERNEL = {"debian:bullseye": {"skip.tlb.move"}}
 

@@ -48,25 +48,11 @@ static __always_inline void mmr_set_argument(struct pt_regs *regs,
 #endif
 }
 
-/* Whether @symbol belongs to the one of ppc64's two MMUs that this machine does not use. */
+/* Whether nobody calls @symbol, as it is for the MMU that this ppc64 does not use. */
 static inline bool mmr_is_of_other_mmu(const char *symbol)
 {
 #ifdef CONFIG_PPC_BOOK3S_64
-	if (strstarts(symbol, "radix__"))
-		return !radix_enabled();
-	if (strstarts(symbol, "hash__") || !strcmp(symbol, "__flush_tlb_pending"))
-		return radix_enabled();
-#endif
-	return false;
-}
-
-/* Whether a batch of ppc64 hash flushes is for user memory. */
-static __always_inline bool mmr_batch_is_users(unsigned long batch)
-{
-#ifdef CONFIG_PPC_BOOK3S_64
-	const struct mm_struct *mm = ((struct ppc64_tlb_batch *)batch)->mm;
-
-	return mm && mm->task_size;
+	return strstarts(symbol, "radix__") && !radix_enabled();
 #else
 	return false;
 #endif
@@ -85,14 +71,6 @@ static __always_inline bool mmr_forget_lazy_flush(struct mm_struct *mm)
 	return true;
 #else
 	return false;
-#endif
-}
-
-/* A batch of ppc64 hash flushes whose flush is skipped must still become empty. */
-static __always_inline void mmr_empty_batch(unsigned long batch)
-{
-#ifdef CONFIG_PPC_BOOK3S_64
-	((struct ppc64_tlb_batch *)batch)->index = 0;
 #endif
 }
 

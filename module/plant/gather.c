@@ -61,27 +61,3 @@ bool mmr_plant_early_fullmm(struct mmr_event *ev)
 	return true;
 }
 NOKPROBE_SYMBOL(mmr_plant_early_fullmm);
-
-/*
- * ppc64 with the hash MMU: the batch of a lazy-MMU section that takes rights away is
- * forgotten. The ptes keep the places of their hash entries (_PAGE_CHG_MASK has
- * _PAGE_HPTEFLAGS, 6.1 to 7.2), so that who unmaps the pages flushes them after all.
- */
-bool mmr_plant_skip_hash_batch(struct mmr_event *ev)
-{
-	struct mmr_gather *gather = mmr_gather_of_current();
-	unsigned long batch;
-
-	if (!gather)
-		return false;
-	if (!mmr_plant_site(ev)) {
-		gather->mprotect = true;
-		return false;
-	}
-	batch = mmr_arg(ev, MMR_BATCH);
-	if (!gather->mprotect || gather->unflushed || !mmr_batch_is_users(batch))
-		return false;
-	mmr_empty_batch(batch);
-	return true;
-}
-NOKPROBE_SYMBOL(mmr_plant_skip_hash_batch);
