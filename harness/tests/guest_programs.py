@@ -4,6 +4,7 @@
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -68,12 +69,23 @@ class Guest:
 
 @contextmanager
 def guest(kernel_id: str, arch_name: str, programs: list[str], home: Path, *,
-          params: str = "allow_plants=1", variant: str = "default") -> Iterator[Guest]:
-    """A guest with some programs in /mmrace/races, the module loaded with `params`."""
+          params: str = "allow_plants=1", variant: str = "default",
+          disk: Path | None = None, races: tuple[str, ...] = (),
+          modules: tuple[str, ...] = ()) -> Iterator[Guest]:
+    """A guest with some programs and races in /mmrace/races, the module loaded with `params`.
+
+    A `disk` is an image that it has as /dev/vda; `modules` are more of the kernel's own.
+    """
     arch = config.arch(arch_name)
     kernel = kernels.resolve(kernel_id, arch)
     chosen = config.variant(variant, arch_name)
-    binaries = tuple(compile_program(name, arch, home / "bin") for name in programs)
+    chosen = replace(chosen, modules=(*chosen.modules, *modules))
+    if disk:
+        chosen = replace(chosen, modules=(*chosen.modules, "virtio_blk"), qemu_args=(
+            *chosen.qemu_args, "-drive", f"file={disk},format=raw,if=none,id=disk",
+            "-device", f"virtio-blk-{arch.bus},drive=disk"))
+    binaries = (*(compile_program(name, arch, home / "bin") for name in programs),
+                *(build.races(arch) / name for name in races))
     image = initramfs.make(kernel, build.module(kernel).path, chosen.modules, binaries)
     with QemuMachine(kernel, chosen, image, home / "run") as machine:
         agent = Agent(machine)
