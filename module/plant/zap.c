@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * Plants in a zap's TLB flush. They act on gathers that found a dirty page of
+ * Plants in the flush of ptes that go. Those of a zap act on gathers that found a dirty page of
  * a file since their last flush, and never when a whole mm goes away: so what
  * a stale translation reaches is a page of the page cache.
  */
@@ -32,6 +32,22 @@ static bool change_unflushed(struct mmr_event *ev)
 	return mmr_exchange_unflushed(ev->regs, ev->mm, ptep, mmr_arg(ev, MMR_PTE));
 }
 NOKPROBE_SYMBOL(change_unflushed);
+
+/*
+ * ptep_clear_flush() clears, and does not flush. s390 inlines it: what is left is
+ * ptep_xchg_direct() with an invalid entry, which zaps do not call (they call
+ * ptep_xchg_lazy(), arch/s390/include/asm/pgtable.h, 6.1 to 7.2).
+ */
+bool mmr_plant_skip_tlb_pte(struct mmr_event *ev)
+{
+	pte_t *ptep = (pte_t *)mmr_arg(ev, MMR_PTEP);
+
+	if (!mmr_has_arg(ev->site, MMR_PTEP))
+		return true;
+	return pte_present(READ_ONCE(*ptep)) && !pte_present(__pte(mmr_arg(ev, MMR_PTE))) &&
+	       mmr_exchange_unflushed(ev->regs, ev->mm, ptep, mmr_arg(ev, MMR_PTE));
+}
+NOKPROBE_SYMBOL(mmr_plant_skip_tlb_pte);
 
 /* The zap never flushes what it unhooked until here. */
 bool mmr_plant_skip_tlb_zap(struct mmr_event *ev)
