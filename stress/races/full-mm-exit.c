@@ -22,7 +22,7 @@
  * Each round a child with several threads stores without pause into memory of its own
  * and into a file of shared memory, with a page table each some of the time. It ends by a
  * signal, by itself or by exec, while others read and write it from outside, and a kernel
- * thread of the module's borrows its mm, where there is the module: in every other round it lingers,
+ * thread of the module's borrows its mm, where there is the module: in most rounds it lingers,
  * storing into shared memory by the mm's translations while they are torn down.
  *
  * Oracle. After waitpid() the shared memory does not change, and memory that this
@@ -76,7 +76,7 @@ static struct shared {
 	_Alignas(64) volatile uint64_t lingering[8];	/* counted by the kernel thread */
 	atomic_uint ready, pid, reaped, leave, outside_left;
 	enum end how;
-	bool linger;		/* in this round */
+	bool linger, alone;	/* in this round: a kernel thread stays, outsiders keep away */
 	uint64_t lent;		/* children whose mm a kernel thread borrowed */
 } *s;
 
@@ -188,15 +188,15 @@ static void outsider(void)
 
 	while (!(pid = atomic_load(&s->pid)) && !race_over())
 		race_relax();
-	if (!pid)
-		return;
+	if (!pid || s->alone)
+		goto left;
 	snprintf(path, sizeof(path), "/proc/%d/mem", pid);
 	mem = open(path, O_RDWR | O_CLOEXEC);
 	while (!atomic_load(&s->reaped) && !race_over())
 		reach(pid, mem, rng);
 	if (mem >= 0)
 		close(mem);
-	/* From now on this one is no user of the mm. */
+left:	/* From now on this one is no user of the mm. */
 	atomic_fetch_add(&s->outside_left, 1);
 }
 
@@ -207,7 +207,9 @@ static void prepare(void)
 	s->how = how == ALL ? race_round() % ALL : (enum end)how;
 	if (s->how == RELEASED && no_mrelease)
 		s->how = KILLED;
-	s->linger = race_round() % 2;
+	s->linger = race_round() % 4;
+	/* A CPU that has other work switches away from the mm, and forgets it. */
+	s->alone = race_round() % 2;
 	s->ready = s->pid = s->reaped = s->leave = s->outside_left = 0;
 	madvise((void *)canary, CANARY_PAGES * race_page_size(), MADV_DONTNEED);
 }
