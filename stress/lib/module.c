@@ -4,6 +4,8 @@
  * windows, plant the control. The program works without the module and says so.
  */
 #include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
@@ -35,10 +37,31 @@ static void open_windows(void)
 	}
 }
 
+/* The module's reason for a plant that it has not: "NAME absent SYMBOL HITS REASON...". */
+static void why_absent(const char *name, char *why, size_t size)
+{
+	char *line = NULL, found[64], reason[128];
+	size_t room = 0;
+	FILE *f = fopen(FILE_OF("plants"), "re");
+
+	snprintf(why, size, "%s: the module has no such plant", name);
+	while (f && getline(&line, &room, f) > 0) {
+		if (sscanf(line, "%63s %*s %*s %*s %127[^\n]", found, reason) != 2 ||
+		    strcmp(found, name))
+			continue;
+		snprintf(why, size, "%s: %s", name, reason);
+		break;
+	}
+	free(line);
+	if (f)
+		fclose(f);
+}
+
 /* Plants the first of the race's controls that this kernel takes. */
 static void plant_control(void)
 {
-	char names[128], text[160], *name, *rest;
+	char names[128], text[160], why[400] = "", *name, *rest;
+	size_t len = 0;
 	int error = 0;
 
 	if (!race.control)
@@ -56,7 +79,16 @@ static void plant_control(void)
 		race_undo_write(FILE_OF("plants"), text);
 		return;
 	}
-	race_skip("plant %s cannot be set: %s", race.control, strerror(error));
+	if (error != EINVAL)
+		race_skip("plant %s cannot be set: %s", race.control, strerror(error));
+	snprintf(names, sizeof(names), "%s", race.control);
+	for (name = strtok_r(names, "|", &rest); name; name = strtok_r(NULL, "|", &rest)) {
+		why_absent(name, text, sizeof(text));
+		len += snprintf(why + len, sizeof(why) - len, "%s%s", len ? "; " : "", text);
+		if (len >= sizeof(why))
+			break;
+	}
+	race_skip("this kernel takes no bug that the race could be proven by: %s", why);
 }
 
 void module_begin(void)
