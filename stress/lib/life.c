@@ -148,6 +148,8 @@ int race_main(int argc, char **argv)
 	guard_begin(race.stall_s);
 	rounds_signals();
 	check_needs();
+	/* Before a plant can hide it: what is not flushed is still found in the TLB. */
+	race_loses_change_bits();
 	module_begin();
 	set_up = true;
 	if (race.setup)
