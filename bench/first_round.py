@@ -5,7 +5,11 @@
 Warm: everything is fetched and built (the first turn sees to that and is not counted). The times
 are this machine's now; the slowdown (1 on an idle machine) says how busy it was.
 
+With --cell SECONDS: what the harness adds to a cell of that length on a machine that is up: the
+time between the ends of two cells, less what the agent says that the race's process took.
+
     PYTHONPATH=harness /usr/bin/python3 bench/first_round.py [--turns 3] [--kernel debian:trixie]
+    PYTHONPATH=harness /usr/bin/python3 bench/first_round.py --cell 30 --arch x86_64
 """
 
 import argparse
@@ -44,14 +48,35 @@ def turn(kernel: str, arch: str) -> dict[str, float]:
         return seen
 
 
+def overhead(kernel: str, arch: str, seconds: float) -> float:
+    """Seconds between the end of one cell and the end of the next, less the race's own."""
+    with tempfile.TemporaryDirectory(prefix="mmrace-bench-") as runs:
+        subprocess.run([str(TREE / "mmrace"), "run", "--kernel", kernel, "--arch", arch,
+                        "--race", RACE, "--race", "lost-write", "--duration", f"{seconds:g}"],
+                       env={**os.environ, "MMRACE_RUNS": runs}, stdout=subprocess.DEVNULL,
+                       stderr=subprocess.DEVNULL, check=False)
+        ends = sorted(path.stat().st_mtime for path in Path(runs).glob("*/cells/*/cell.json"))
+        [events] = Path(runs).glob("*/boots/1/events.ndjson")
+        races = [record["elapsed_s"] for record in map(json.loads, events.open())
+                 if record["t"] == "exit"]
+    return ends[1] - ends[0] - float(races[-1])
+
+
 def main() -> None:
     """Print one line an architecture, and all turns as JSON."""
     parser = argparse.ArgumentParser(description="time from command to first round, warm")
     parser.add_argument("--turns", type=int, default=3)
     parser.add_argument("--kernel", default="debian:trixie")
     parser.add_argument("--arch", action="append")
+    parser.add_argument("--cell", type=float, metavar="SECONDS")
     args = parser.parse_args()
     for arch in args.arch or config.arch_names():
+        if args.cell:
+            slowdown = canary.slowdown()
+            added = overhead(args.kernel, arch, args.cell)
+            print(f"{args.kernel} {arch}: {added:.2f} s added to a cell of {args.cell:g} s, "
+                  f"{100 * added / args.cell:.1f} % (slowdown {slowdown:.1f})", flush=True)
+            continue
         turn(args.kernel, arch)
         slowdown = canary.slowdown()
         turns = [turn(args.kernel, arch) for _ in range(args.turns)]

@@ -116,11 +116,10 @@ class ModuleView:
 
     def everything(self) -> dict[str, str]:
         """The text of every file, for the evidence."""
-        files = {}
-        for name in _lines(self._agent.read(DEBUGFS)):
-            if name == "hist":
-                for hist in _lines(self._agent.read(f"{DEBUGFS}/hist")):
-                    files[f"hist-{hist}"] = self.read(f"hist/{hist}") or ""
-            elif name != "reset":
-                files[name] = self.read(name) or ""
-        return files
+        top, hists = DEBUGFS, f"{DEBUGFS}/hist"
+        listed = self._agent.read_all((top, hists))
+        paths = {name: f"{top}/{name}" for name in _lines(listed[top])
+                 if name not in ("hist", "reset")}
+        paths |= {f"hist-{name}": f"{hists}/{name}" for name in _lines(listed[hists])}
+        texts = self._agent.read_all(paths.values())
+        return {name: texts[path] or "" for name, path in paths.items()}

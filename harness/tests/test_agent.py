@@ -47,6 +47,16 @@ def test_the_log_of_a_host_begins_now(tmp_path: Path) -> None:
         assert not [record for record in agent.kmsg if "mmrace test: before" in record["text"]]
 
 
+def test_many_files_are_read_at_once(agent: Agent, tmp_path: Path) -> None:
+    names = [tmp_path / str(number) for number in range(50)]
+    for name in names[1:]:
+        name.write_text(f"in {name.name}\n")
+    texts = agent.read_all(map(str, names))
+    assert texts.pop(str(names[0])) is None
+    assert texts == {str(name): f"in {name.name}\n" for name in names[1:]}
+    assert not agent.read_all(())
+
+
 def test_a_child_is_relayed_whole(agent: Agent) -> None:
     end, seen = run(agent, "echo out; echo err >&2; "
                            """echo '{"ev":"end","n":1}' > "/dev/fd/$1"; exit 3""")

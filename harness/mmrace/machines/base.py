@@ -179,6 +179,20 @@ class Agent:
         answer = self.request("read", path)
         return str(answer["text"]) if answer["ok"] else None
 
+    def read_all(self, paths: Iterable[str]) -> dict[str, str | None]:
+        """As read(), of many files, without waiting for one before the next is asked for."""
+        asked = {self._send("read", path): path for path in paths}
+        texts: dict[str, str | None] = {}
+
+        def last(record: Message) -> bool:
+            if record["t"] == "file" and record.get("id") in asked:
+                texts[asked[record["id"]]] = str(record["text"]) if record["ok"] else None
+            return len(texts) == len(asked)
+
+        if asked:
+            self.wait(last, 60.0, f"reading {len(asked)} files")
+        return texts
+
     def write(self, path: str, text: str) -> str | None:
         """Write to a file on the machine; None, or the error."""
         answer = self.request("write", path, text)
