@@ -107,13 +107,15 @@ def unjudged_lines(rows: Iterable[Row]) -> list[str]:
             if not row["judged"] and row["reason"]]
 
 
-def page(rows: Sequence[Row]) -> str:
-    """The page of the docs."""
+def page(rows: Sequence[Row], unrun: Sequence[str] = ()) -> str:
+    """The page of the docs; `unrun` names the mutants that no row is about."""
     lines = [INTRODUCTION, "## Score", ""]
     lines += [f"- {line}" for line in score_lines(rows)]
     lines += [f"- seen on the unmutated kernel, so no find there: {score['race']} {score['mode']} "
               f"by {', '.join(score['found_by'])} in {score['hits']} of {score['boots']} boots"
               for row in rows if row["mutant"] is None for score in row["races"] if score["hits"]]
+    if unrun:
+        lines.append(f"- not run yet: {', '.join(unrun)}")
     lines += ["", "## Matrix", "",
               "| mutant | theme | fix | arch | kernel | | found by | median s | races: hits |",
               "| --- | --- | --- | --- | --- | --- | --- | --- | --- |"]

@@ -135,6 +135,8 @@ def test_a_later_run_of_a_mutant_counts_and_the_page_says_what_was_found() -> No
     assert "x86_64: 1 of 1 mutants found" in page
     assert "false alarms on unmutated kernels: 0" in page
     assert page.count("| m |") == 1
+    assert "not run yet" not in page
+    assert "not run yet: other (s390x)" in mutants_view.page(new, ["other (s390x)"])
 
 
 @pytest.mark.parametrize("mutant", mutants.mutants().values(), ids=list(mutants.mutants()))

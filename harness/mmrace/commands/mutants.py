@@ -162,7 +162,10 @@ def main(args: argparse.Namespace) -> int:
     for line in mutants_view.unjudged_lines(rows):
         console.print(line, highlight=False, soft_wrap=True)
     if args.doc:
-        args.doc.write_text(mutants_view.page(rows))
+        ran = {(row["mutant"], row["arch"]) for row in rows}
+        args.doc.write_text(mutants_view.page(rows, [
+            f"{mutant.name} ({arch})" for mutant in mutants.find([]) for arch in mutant.arches
+            if (mutant.name, arch) not in ran]))
     if not complete:
         return common.EXIT_INTERRUPTED
     if rows and not any(row["judged"] for row in rows):
