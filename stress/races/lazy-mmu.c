@@ -60,7 +60,7 @@ const struct race race = {
 		{ "hash.batch", 1000, 20000, 16, 200000 },
 		{ NULL }
 	},
-	.control = "skip.tlb.batch",
+	.control = "skip.tlb.batch|skip.tlb.pte",
 	.exposure = { "probe.swap.off", 10 },
 	.options = (const struct race_option[]){
 		{ "way", way_names, "all", .help =
