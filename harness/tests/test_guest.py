@@ -46,7 +46,7 @@ def test_widened_lost_write_is_found_on_6_1(tmp_path: Path) -> None:
     assert (Path(cell["run_dir"]) / "cells" / cell["cell"] / "cell.json").exists()
 
 
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM], ids=lambda it: it.name)
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM], ids=["SIGINT", "SIGTERM"])
 def test_an_interrupted_run_leaves_no_guest_and_a_readable_result(tmp_path: Path,
                                                                   number: int) -> None:
     # A shell's background job ignores SIGINT, and so would all that it starts.
