@@ -9,8 +9,9 @@ from typing import Any, cast
 
 import pytest
 
-from mmrace import build, config, mutants, mutants_view
+from mmrace import build, cli, config, mutants, mutants_view
 from mmrace.cell import Cell
+from mmrace.commands import mutants as commands
 from mmrace.commands.mutants import stored
 from mmrace.kernels import parse_id
 from mmrace.mutants import Campaign, Mutant, Plan, Trial, seers
@@ -115,6 +116,17 @@ def test_a_cell_that_was_run_again_counts_as_it_was_then(tmp_path: Path) -> None
     assert (row["found"], row["races"][0]["boots"]) == (True, 2)
     row, = stored(runs)
     assert (row["found"], row["races"][0]["boots"]) == (False, 2)
+
+
+def test_why_nothing_was_judged_is_printed_as_it_is(
+        tmp_path: Path, monkeypatch: pytest.MonkeyPatch,
+        capsys: pytest.CaptureFixture[str]) -> None:
+    row, = rows_of(set())[1:]
+    row.update(judged=0, reason="make: *** [/src/Makefile.build:234: init/main.o] Error 1")
+    monkeypatch.setattr(commands, "stored", lambda _: [row])
+    assert cli.main(["mutants", "--from", str(tmp_path)]) == 125
+    captured = capsys.readouterr()
+    assert "[/src/Makefile.build:234: init/main.o]" in captured.out + captured.err
 
 
 def test_every_kind_of_evidence_counts() -> None:

@@ -160,7 +160,8 @@ def main(args: argparse.Namespace) -> int:
     for line in mutants_view.score_lines(rows):
         console.print(line, highlight=False, soft_wrap=True)
     for line in mutants_view.unjudged_lines(rows):
-        console.print(line, highlight=False, soft_wrap=True)
+        # A build's log has brackets that are nobody's markup.
+        console.print(line, highlight=False, soft_wrap=True, markup=False)
     if args.doc:
         ran = {(row["mutant"], row["arch"]) for row in rows}
         args.doc.write_text(mutants_view.page(rows, [
