@@ -30,6 +30,7 @@
 #define RARELY 8
 #define MIGRATE_ONE_IN 2
 #define COLLAPSE_ATTEMPTS 3
+#define PAGEOUT_MAX 32	/* pages; all of them, rarely: compressing takes milliseconds each */
 #define LOOK_MAX 128	/* pages that a forked child looks at */
 #define SWAP_FACTOR 2	/* slots for each page: old copies stay a while */
 
@@ -68,9 +69,10 @@ static bool split(const struct region *r, struct rng *rng)
 		      madvise(at, len, MADV_DOFORK);
 		break;
 	case 2:
+		/* Without MAP_NORESERVE it stays a VMA of its own: none is huge then. */
 		err = mmap(nobodys, page, PROT_READ | PROT_WRITE,
-			   MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED, -1, 0) ==
-		      MAP_FAILED;
+			   MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED |
+			   MAP_NORESERVE, -1, 0) == MAP_FAILED;
 		if (!err && r->unit > page)
 			madvise(nobodys, page, MADV_HUGEPAGE);
 		break;
@@ -91,8 +93,9 @@ static const char *collapse_setup(const struct region *r)
 {
 	if (r->unit == race_page_size())
 		return "needs transparent huge pages";
-	/* Of memory that is not there it says the same as a kernel that has no such call. */
+	/* Of memory without a page of its own it says the same as a kernel without the call. */
 	touch(r->mem, r->unit);
+	atomic_fetch_add((atomic_char *)r->mem, 0);
 	if (madvise(r->mem, r->unit, MADV_COLLAPSE) && errno == EINVAL)
 		return "the kernel has no MADV_COLLAPSE";
 	return NULL;
@@ -131,6 +134,8 @@ static bool pageout(const struct region *r, struct rng *rng)
 	size_t len;
 	char *at = some(r, rng, &len);
 
+	if (len > PAGEOUT_MAX * race_page_size() && rng_below(rng, RARELY))
+		len = PAGEOUT_MAX * race_page_size();
 	/*
 	 * What another CPU has faulted in waits on that CPU's list of new pages, where
 	 * reclaim does not take it from. Ours go to the LRU in the call itself.
@@ -384,6 +389,9 @@ static const char *migrate_setup(const struct region *r)
 	two_nodes = !access("/sys/devices/system/node/node1", F_OK);
 	if (!two_nodes && access("/proc/sys/vm/compact_memory", W_OK))
 		return "needs two NUMA nodes, or root to compact memory";
+	/* It moves this program's stacks, too, and a plant holds for all of the task. */
+	if (!two_nodes && args.mode == MODE_CONTROL)
+		return "compaction would put the planted bug to the race itself";
 	return NULL;
 }
 

@@ -21,6 +21,7 @@ struct turns {
 
 static const struct crowd *crowd;
 static struct region region;
+static char *aside;		/* as large as the region */
 static struct turns ways, changes;
 static const struct way *way;
 static bool alike;
@@ -69,12 +70,32 @@ struct region crowd_region(enum crowd_size size, size_t pages)
 	return r;
 }
 
+/*
+ * What a round has split stays small, unless the kernel collapses it; and there is little to
+ * see in small pages. Nobody else runs now: the same words, in fresh memory.
+ */
+static void make_huge(void)
+{
+	memcpy(aside, region.mem, region.len);
+	if (madvise(region.mem, region.len, MADV_DONTNEED))
+		race_error("MADV_DONTNEED: %s", strerror(errno));
+	/* By stores: a load gets the huge zero page, which a store splits (6.12). */
+	memcpy(region.mem, aside, region.len);
+}
+
 void crowd_setup(const struct crowd *c, struct region r)
 {
 	const char *missing;
 
 	crowd = c;
 	region = r;
+	if (r.unit > race_page_size()) {
+		aside = mmap(NULL, r.len, PROT_READ | PROT_WRITE,
+			     MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+		if (aside == MAP_FAILED)
+			race_error("mmap: %s", strerror(errno));
+		make_huge();
+	}
 	words_setup(r.mem, r.pages, OWNERS);
 	for (unsigned int i = 0; c->ways[i]; i++) {
 		if (!asked("way", c->ways[i]->name))
@@ -105,6 +126,9 @@ void crowd_prepare(void)
 {
 	struct rng *rng = race_rng();
 
+	if (region.unit > race_page_size() && rng_below(rng, 2))
+		make_huge();
+
 	way = crowd->ways[ways.which[race_round() % ways.nr]];
 	alike = !rng_below(rng, 4);
 	words_focus(rng);
@@ -131,6 +155,8 @@ void crowd_writer1(void)
 void crowd_peer(void)
 {
 	run(PEER, way);
+	if (way->release)
+		way->release();
 }
 
 void crowd_change(void)

@@ -28,9 +28,17 @@ static const char *pin_setup(void)
 	return device < 0 ? missing : NULL;
 }
 
-static void pin(uintptr_t page)
+static void pin_release(void)
 {
 	struct mmrace_unpin unpin = { .id = id, .dirty = 1 };
+
+	if (pinned && ioctl(device, MMRACE_IOC_UNPIN, &unpin))
+		race_error("MMRACE_IOC_UNPIN: %s", strerror(errno));
+	pinned = 0;
+}
+
+static void pin(uintptr_t page)
+{
 	struct mmrace_pin pin = {
 		.addr = page,
 		.nr_pages = 1,
@@ -39,9 +47,7 @@ static void pin(uintptr_t page)
 
 	if (page == pinned && uses % PIN_USES)
 		return;
-	if (pinned && ioctl(device, MMRACE_IOC_UNPIN, &unpin))
-		race_error("MMRACE_IOC_UNPIN: %s", strerror(errno));
-	pinned = 0;
+	pin_release();
 	if (ioctl(device, MMRACE_IOC_PIN, &pin))
 		race_error("MMRACE_IOC_PIN: %s", strerror(errno));
 	pinned = page;
@@ -83,4 +89,5 @@ const struct way way_pin = {
 	.setup = pin_setup,
 	.get = pin_get,
 	.set = pin_set,
+	.release = pin_release,
 };

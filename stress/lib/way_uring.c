@@ -59,6 +59,14 @@ static atomic_uint *field(char *base, unsigned int offset)
 	return (atomic_uint *)(base + offset);
 }
 
+static void uring_release(void)
+{
+	if (pinned && syscall(SYS_io_uring_register, ring,
+			      IORING_UNREGISTER_BUFFERS, NULL, 0))
+		race_error("io_uring, unregistering: %s", strerror(errno));
+	pinned = NULL;
+}
+
 static void pin(volatile uint64_t *p)
 {
 	size_t page = race_page_size();
@@ -67,10 +75,7 @@ static void pin(volatile uint64_t *p)
 
 	if (at == pinned && uses++ < PIN_USES)
 		return;
-	if (pinned && syscall(SYS_io_uring_register, ring,
-			      IORING_UNREGISTER_BUFFERS, NULL, 0))
-		race_error("io_uring, unregistering: %s", strerror(errno));
-	pinned = NULL;
+	uring_release();
 	if (syscall(SYS_io_uring_register, ring, IORING_REGISTER_BUFFERS,
 		    &buffer, 1))
 		race_error("io_uring, registering a page: %s", strerror(errno));
@@ -129,4 +134,5 @@ const struct way way_uring = {
 	.setup = uring_setup,
 	.get = uring_get,
 	.set = uring_set,
+	.release = uring_release,
 };

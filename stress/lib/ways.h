@@ -25,6 +25,8 @@ struct way {
 	void (*set)(volatile uint64_t *p, uint64_t value);	/* NULL: only looks */
 	/* Stores first, first + 1 and so on, n of them; returns the last one stored. */
 	uint64_t (*burst)(volatile uint64_t *p, uint64_t first, uint64_t n);
+	/* Gives back the pages that it holds: a page that is held is not collapsed or moved. */
+	void (*release)(void);
 };
 
 extern const struct way way_cpu, way_process_vm, way_direct, way_vmsplice,
