@@ -52,6 +52,7 @@ static struct {
 	volatile uint64_t last;
 	volatile uint64_t later;	/* stores begun in phase WATCHED, and completed */
 	_Alignas(64) atomic_uint phase;
+	atomic_bool writer_gone;	/* for this round */
 	uint64_t found, then, escaped[ALL];
 	bool dirty;
 } s;
@@ -60,7 +61,7 @@ static size_t most, huge, span;
 static char *mem;
 static int uffd = -1, pagemap = -1;
 
-static void store(void)
+static void store_until_stopped(void)
 {
 	volatile uint64_t *slot = (volatile uint64_t *)(mem + s.slot);
 	unsigned int forgiven = race_late_stores();
@@ -78,6 +79,12 @@ static void store(void)
 		    s.how == SOFTDIRTY)
 			return;
 	}
+}
+
+static void store(void)
+{
+	store_until_stopped();
+	atomic_store(&s.writer_gone, true);
 }
 
 static void map(char *at, bool large)
@@ -101,6 +108,7 @@ static void prepare(void)
 	s.len = large ? huge : rng_log(rng, most) * page;
 	s.slot = rng_below(rng, s.len / page) * page;
 	s.phase = BEFORE;
+	s.writer_gone = false;
 	s.later = 0;
 	s.dirty = false;
 	map(mem, large);
@@ -142,8 +150,19 @@ static void watch_uffd(void)
 	race_delay(rng_log(race_rng(), WATCH_NS));
 	s.then = *slot;
 	atomic_store(&s.phase, STOP);
-	/* The range may not change any more: this wakes whoever waits. */
 	protect(false);
+	/*
+	 * A fault that looks at the entry before that and waits after it has missed the wake-up,
+	 * and up to 6.1 the entry looks protected still: it is not writable
+	 * (userfaultfd_must_wait(), change_pte_range()). Who reads its message would see it.
+	 */
+	while (!atomic_load(&s.writer_gone)) {
+		struct uffdio_range range = { (uintptr_t)mem, s.len };
+
+		if (ioctl(uffd, UFFDIO_WAKE, &range))
+			race_error("UFFDIO_WAKE: %s", strerror(errno));
+		race_delay(WATCH_NS / 10);
+	}
 }
 
 static bool soft_dirty(const char *at)
