@@ -15,7 +15,7 @@ from typing import Any
 
 import pytest
 
-from mmrace import config, initramfs, kernels
+from mmrace import build, config, initramfs, kernels
 from mmrace.machines.base import Agent, MachineLost
 from mmrace.machines.qemu import QemuMachine
 from mmrace.module_view import ModuleView
@@ -150,9 +150,8 @@ def test_a_guest_that_panics_at_once_is_a_panic(parts: tuple[kernels.Kernel, Pat
 def test_a_module_that_does_not_load_is_said(parts: tuple[kernels.Kernel, Path],
                                              tmp_path: Path) -> None:
     kernel, _ = parts
-    wrong = tmp_path / "mmrace.ko"
-    wrong.write_bytes(b"not a module")
-    image = initramfs.make(kernel, wrong)
+    program = build.agent(config.arch("x86_64"))
+    image = initramfs.make(kernel, program)
     with QemuMachine(kernel, config.variant("one-cpu", "x86_64"), image,
                      tmp_path / "boot") as machine:
         agent = Agent(machine)
