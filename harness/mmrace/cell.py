@@ -23,7 +23,10 @@ class Place:
 
 @dataclass(frozen=True)
 class Cell:
-    """Everything that decides what a cell does; duration in seconds."""
+    """Everything that decides what a cell does; duration in seconds.
+
+    With `checkers` every law of the module's is judged while the race runs.
+    """
 
     kernel: str
     arch: str
@@ -34,6 +37,7 @@ class Cell:
     on: str = "qemu"
     variant: str = "default"
     options: tuple[tuple[str, str], ...] = ()
+    checkers: bool = False
 
     @property
     def name(self) -> str:
@@ -45,6 +49,8 @@ class Cell:
             parts.append(self.variant)
         parts += [self.race, self.mode]
         parts += [f"{key}={value}" for key, value in self.options]
+        if self.checkers:
+            parts.append("checkers")
         return ".".join(parts)
 
     @property
@@ -64,6 +70,8 @@ class Cell:
                   "--seed", str(self.seed)]
         for key, value in self.options:
             words += ["--option", f"{key}={value}"]
+        if self.checkers:
+            words.append("--checkers")
         if self.on != "qemu" and self.mode == "control":
             words.append("--allow-plants")
         return shlex.join(words)

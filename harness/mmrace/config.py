@@ -34,6 +34,10 @@ class Record:
         """The integer under key."""
         return int(self._get(key, int, default))
 
+    def flag(self, key: str, default: bool | None = None) -> bool:
+        """The boolean under key."""
+        return bool(self._get(key, bool, default))
+
     def texts(self, key: str, default: list[str] | None = None) -> list[str]:
         """The list of strings under key."""
         return [str(item) for item in self._get(key, list, default)]

@@ -267,7 +267,7 @@ class Campaign:
                 break
             cells = [Cell(kernel=mutant.kernel, arch=arch, race=trial.race, mode=mode,
                           duration=self._plan.duration, seed=self._plan.seed + boot,
-                          variant=mutant.machine, options=trial.options)
+                          variant=mutant.machine, options=trial.options, checkers=True)
                      for trial, mode in scores]
             for key, record in zip(scores, self._session.cells(cells)):
                 scores[key].add(record)

@@ -113,7 +113,7 @@ class Hunt:
         """Run and note; closing it ends the machine."""
         cells = [Cell(kernel=kernel, arch=self._arch, race=trial.race, mode=mode,
                       duration=seconds, seed=self._plan.seed + boot,
-                      variant=self._mutant.machine, options=trial.options)
+                      variant=self._mutant.machine, options=trial.options, checkers=True)
                  for trial, mode in keys]
         with closing(cast(Generator[dict[str, Any], None, None],
                           self._session.cells(cells))) as records:

@@ -42,10 +42,8 @@ class Session:
     """Runs cells in order and stores their records."""
 
     def __init__(self, run: Run, progress: Progress, scratch: str | None = None,
-                 fresh_boots: bool = False, checkers: bool = False,
-                 vmcore: str = "") -> None:
-        """With `checkers`, every law of the module's is judged while a race runs; with `vmcore`,
-        the memory of a guest that panics or hangs is kept."""
+                 fresh_boots: bool = False, vmcore: str = "") -> None:
+        """With `vmcore`, the memory of a guest that panics or hangs is kept."""
         self.run = run
         self.progress = progress
         self._unclean: set[str] = set()
@@ -55,7 +53,6 @@ class Session:
         self._stop = threading.Event()
         self._scratch = scratch
         self._fresh_boots = fresh_boots
-        self._checkers = checkers
 
     def cells(self, cells: Sequence[Cell], at_once: int = 1,
               replaces: Mapping[str, Sequence[str]] | None = None) -> Iterator[dict[str, Any]]:
@@ -175,8 +172,7 @@ class Session:
             seen.machine_fault = "; ".join(boot.boot_failures)
         if boot.module_error is None:
             boot.module.write("reset", "1")
-            if self._checkers:
-                boot.module.write("checkers", "enable all")
+            boot.module.write("checkers", f"{'enable' if cell.checkers else 'disable'} all")
         argv = [binary, "--mode", cell.mode, "--duration", f"{cell.duration:g}", "--seed",
                 str(cell.seed), "--report-fd", "@REPORT"]
         scratch = self._scratch or boot.scratch
@@ -302,6 +298,7 @@ class Session:
             "control": proof, "module": {"build_id": boot.module_build,
                                          "error": boot.module_error},
             "windows": (seen.end or {}).get("windows"), "extra": (seen.end or {}).get("extra"),
+            "checkers": cell.checkers,
             "duration_s": cell.duration, "elapsed_s": (seen.end or {}).get("elapsed_s"),
             "started": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(started)),
             "seed": cell.seed, "options": dict(cell.options), "replay": cell.replay(),

@@ -1,12 +1,15 @@
 # SPDX-License-Identifier: GPL-2.0
 """Bad input: exit code 2, the thing named, the mend named, nothing fetched or booted."""
 
+import shlex
 import subprocess
 from pathlib import Path
 
 import pytest
 
+from mmrace.cell import Cell
 from mmrace.cli import COMMANDS
+from mmrace.commands import replay, run
 from mmrace.paths import TREE
 
 
@@ -79,3 +82,13 @@ def test_a_shell_completes_commands(tmp_path: Path) -> None:
                            "PATH": "/usr/bin:/bin", "_ARGCOMPLETE": "1", "COMP_TYPE": "9",
                            "COMP_LINE": line, "COMP_POINT": str(len(line))})
     assert said.read_text().split() == ["matrix"]
+
+
+@pytest.mark.parametrize("cell", [
+    Cell("debian:trixie", "ppc64le", "lost-write", "widened", 2.5, 7, variant="ppc64-hash",
+         options=(("zap", "munmap"), ("pages", "4")), checkers=True),
+    Cell("running", "x86_64", "stale-translation", "control", 1, 8, on="local"),
+])
+def test_a_replay_line_makes_the_same_cell(cell: Cell) -> None:
+    options = replay.parse(shlex.split(cell.replay()))
+    assert run.cells_of(options) == [cell]

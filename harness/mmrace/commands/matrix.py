@@ -108,7 +108,8 @@ def _group(record: Record, seed: int) -> list[Cell]:
             raise UsageError(f"{durations.where}: no duration in seconds for mode '{mode}'")
         cells.append(Cell(on=place.on, kernel=place.kernel, arch=place.arch, race=race, mode=mode,
                           duration=seconds, seed=seed, variant=place.variant,
-                          options=common.parse_options(record.texts("options", []))))
+                          options=common.parse_options(record.texts("options", [])),
+                          checkers=record.flag("checkers", False)))
     return cells
 
 

@@ -129,7 +129,7 @@ def _run(args: argparse.Namespace, progress: Progress) -> tuple[list[dict[str, A
                 trials=tuple(Trial(race) for race in args.race))
     done = stored(args.resume)
     run = Run.create(["./mmrace", *sys.argv[1:]])
-    session = Session(run, progress, checkers=True)
+    session = Session(run, progress)
     campaign = Campaign(session, plan, progress.say, done)
     hunt = (partial(Hunt, session, plan, progress.say) if args.patch and not args.every_race
             else None)

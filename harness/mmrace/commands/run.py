@@ -24,6 +24,7 @@ examples:
   ./mmrace run --kernel debian:bookworm --race lost-write --mode widened --duration 20
   ./mmrace run --kernel debian:bookworm --arch ppc64le --race lost-write --json
   ./mmrace run --kernel debian:trixie --race lost-write --boots 10
+  ./mmrace run --kernel debian:sid --checkers --mode widened --duration 5
   git bisect run ./mmrace run --kernel tree:. --race lost-write --clean-is-good
   ./mmrace run --on local --race lost-write --dir /mnt/scratch
   ./mmrace run --on ssh:db7 --race stale-translation --mode widened
@@ -54,6 +55,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
                         help="the plan's seed (default: a new one, printed)")
     parser.add_argument("--option", action="append", default=[], metavar="KEY=VALUE",
                         help="an option of the race's own; may be given again")
+    parser.add_argument("--checkers", action="store_true",
+                        help="judge every law that the module knows (./mmrace list checkers); a "
+                             "breach is a FINDING, and each judgement costs the race time")
     parser.add_argument("--boots", type=common.positive(int), default=1,
                         help="run the cell in that many fresh boots, the seed counting up")
     parser.add_argument("--dir", default=None,
@@ -85,7 +89,7 @@ def cells_of(args: argparse.Namespace) -> list[Cell]:
     options = common.parse_options(args.option)
     return [Cell(kernel=args.kernel, arch=args.arch, race=race, mode=args.mode,
                  duration=args.duration, seed=seed + boot, on=args.on, variant=args.variant,
-                 options=options)
+                 options=options, checkers=args.checkers)
             for boot in range(args.boots) for race in args.race or build.race_names()]
 
 
