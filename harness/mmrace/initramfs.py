@@ -4,10 +4,12 @@
 import hashlib
 import json
 import lzma
+import os
 import shutil
 import struct
 import subprocess
 import tempfile
+import time
 from pathlib import Path
 
 from mmrace import build, config, tools
@@ -20,6 +22,11 @@ from mmrace.paths import cache_dir
 
 # What a scratch image is cut into, in bytes.
 IMAGE_BLOCK = 4096
+
+# How many images the cache keeps (some 20 MiB each; every change of a race makes one a kernel),
+# and how long one that was used is certainly kept, in seconds.
+KEPT = 100
+IN_USE_S = 3600.0
 
 
 def module_files(kernel: Kernel, name: str) -> list[Path]:
@@ -125,6 +132,17 @@ def _fill(tree: _Tree, kernel: Kernel, arch: Arch, modules: tuple[str, ...],
     (tree.root / "mmrace/plan").write_text("\n".join(tree.plan) + "\n")
 
 
+def forget(home: Path) -> None:
+    """Remove the images used longest ago when KEPT and more are there; the caller has the lock.
+
+    One that was used within IN_USE_S may be about to boot, and stays.
+    """
+    used = sorted((path.stat().st_mtime, path) for path in home.glob("[!.]*") if path.is_dir())
+    for when, path in used[:max(0, len(used) - KEPT + 1)]:
+        if time.time() - when > IN_USE_S:
+            shutil.rmtree(path)
+
+
 def make(kernel: Kernel, ko: Path | None, modules: tuple[str, ...] = (),
          programs: tuple[Path, ...] = (), script: tuple[str, ...] = ()) -> Path:
     """The initramfs for a kernel with its module, the races and the agent, cached by content.
@@ -144,8 +162,11 @@ def make(kernel: Kernel, ko: Path | None, modules: tuple[str, ...] = (),
             if path.is_file():
                 key.update(str(path.relative_to(root)).encode() + path.read_bytes())
         home = cache_dir() / "initramfs" / key.hexdigest()[:16]
-        with locked(home.parent / f"{home.name}.lock"):
-            if not home.exists():
+        with locked(home.parent / ".lock"):
+            if home.exists():
+                os.utime(home)
+            else:
+                forget(home.parent)
                 names = "\0".join(str(path.relative_to(root))
                                   for path in sorted(root.rglob("*"))) + "\0"
                 with new_directory(home) as target, (target / "initrd.cpio").open("wb") as out:
