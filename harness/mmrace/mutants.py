@@ -7,6 +7,7 @@ they on the same kernel without the patch, which is the control: what is found t
 find. A mutant counts as found when anything that can see a failure has seen one.
 """
 
+import signal
 import statistics
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -26,7 +27,9 @@ from mmrace.verdict import Verdict
 
 MUTANTS = CONFIGS / "mutants"
 MODES = ("natural", "widened")
-SEERS = ("data", "checker", "splat")
+SEERS = ("data", "checker", "splat", "crash")
+# A program that dies of one of these did so by its own hand, or by its memory's.
+FAULTS = (signal.SIGSEGV, signal.SIGBUS, signal.SIGILL, signal.SIGTRAP, signal.SIGFPE)
 
 Options = tuple[tuple[str, str], ...]
 
@@ -163,7 +166,8 @@ class Score:
         """Count one cell's record."""
         self.boots += 1
         self.verdicts.append(record["verdict"])
-        self.judged += started(record) and record["verdict"] not in ("SKIP", "ERROR", "INFRA")
+        self.judged += crashed(record) or (
+            started(record) and record["verdict"] not in ("SKIP", "ERROR", "INFRA"))
         self.reason = record.get("reason") or ""
         seen = seers(record) - self.noise
         if seen:
@@ -183,7 +187,12 @@ class Score:
 
 def started(record: dict[str, Any]) -> bool:
     """Whether the cell's race was begun: not where the kernel does not build or boot."""
-    return record.get("theme") is not None
+    return record.get("theme") is not None or crashed(record)
+
+
+def crashed(record: dict[str, Any]) -> bool:
+    """Whether the race's program died of a fault, be it before it could say what it is."""
+    return record.get("exit_signal") in FAULTS
 
 
 def seers(record: dict[str, Any]) -> set[str]:
@@ -195,6 +204,8 @@ def seers(record: dict[str, Any]) -> set[str]:
              if "law" in finding}
     if record["failures"]:
         found.add("data")
+    if crashed(record):
+        found.add("crash")
     if record.get("splats") or record["verdict"] in (Verdict.SPLAT, Verdict.PANIC, Verdict.HANG):
         found.add("splat")
     return found

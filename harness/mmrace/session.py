@@ -294,6 +294,7 @@ class Session:
                         if name.startswith("exposure.")}},
             "counters": seen.counters, "missed": seen.missed, "losses": losses(seen),
             "findings": seen.findings, "splats": seen.splats, "taint": taint_record(seen),
+            "exit_signal": seen.exit_signal,
             "slowdown": round(seen.slowdown, 2), "pending": pending,
             "control": proof, "module": {"build_id": boot.module_build,
                                          "error": boot.module_error},

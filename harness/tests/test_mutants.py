@@ -14,7 +14,7 @@ from mmrace.cell import Cell
 from mmrace.commands import mutants as commands
 from mmrace.commands.mutants import stored
 from mmrace.kernels import parse_id
-from mmrace.mutants import Campaign, Mutant, Plan, Trial, seers
+from mmrace.mutants import Campaign, Mutant, Plan, Score, Trial, seers
 from mmrace.session import Session
 
 PLAN = Plan(duration=5.0, boots=2, seed=1)
@@ -138,6 +138,22 @@ def test_every_kind_of_evidence_counts() -> None:
     assert seers({**clean, "verdict": "HANG"}) == {"splat"}
     assert seers({**clean, "splats": [{}]}) == {"splat"}
     assert seers({**clean, "verdict": "PANIC", "theme": None}) == set(), "no race was begun"
+    assert seers({**clean, "verdict": "ERROR", "exit_signal": 9}) == set(), "it was killed"
+
+
+def test_a_program_that_dies_of_a_fault_before_it_speaks_is_a_crash() -> None:
+    score = Score(Trial("lost-write"), "natural")
+    dead: dict[str, Any] = {
+        "verdict": "ERROR", "theme": None, "failures": 0, "findings": [], "splats": [],
+        "exit_signal": 11, "reason": "the race died of signal 11", "replay": "again",
+        "time_to_first_failure_s": None}
+    score.add(dead)
+    assert (score.seers, score.hits, score.judged) == ({"crash"}, 1, 1)
+    score.add({**dead, "exit_signal": None, "reason": "no such machine"})
+    assert (score.hits, score.judged) == (1, 1), "of a race that was not begun nothing is said"
+    quiet = Score(Trial("lost-write"), "natural", noise={"crash"})
+    quiet.add(dead)
+    assert not quiet.hits, "it dies on the unmutated kernel as well"
 
 
 def test_a_later_run_of_a_mutant_counts_and_the_page_says_what_was_found() -> None:
@@ -147,6 +163,9 @@ def test_a_later_run_of_a_mutant_counts_and_the_page_says_what_was_found() -> No
     assert "x86_64: 1 of 1 mutants found" in page
     assert "false alarms on unmutated kernels: 0" in page
     assert page.count("| m |") == 1
+    assert "by a crash alone" not in page
+    crashed = {**new[1], "found_by": ["crash"]}
+    assert "x86_64: 1 of 1 mutants found (1 by a crash alone)" in mutants_view.page([crashed])
     assert "not run yet" not in page
     assert "not run yet: other (s390x)" in mutants_view.page(new, ["other (s390x)"])
 
