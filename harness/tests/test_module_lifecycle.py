@@ -72,7 +72,8 @@ def test_insmod_rmmod_under_load(kernel: str, arch: str, variant: str, tmp_path:
             cycle(boot)
         grown = slab_kib(boot) - before
         boot.agent.link.send("kill\tload")
-        answer = boot.agent.wait(lambda record: record["t"] == "reply" and record["id"] == "load",
+        answer = boot.agent.wait(lambda record: bool(record["t"] == "reply"
+                                                     and record["id"] == "load"),
                                  60, "ending the race")
         assert answer["ok"], "the race did not run beside all loads"
         log = [record["text"] for record in boot.agent.kmsg]
