@@ -137,6 +137,13 @@ static __always_inline bool mmr_is_lazyfree(struct page *page)
 #define COMPAT_FULLMM_FLUSH	"radix__tlb_flush(tlb)"
 #endif
 
+/* s390 flushes each entry when clear_refs begins to change it. */
+#ifdef CONFIG_S390
+#define COMPAT_SOFTDIRTY_FLUSH	"!ptep_modify_prot_start(vma,addr,ptep)@clear_refs_pte_range"
+#else
+#define COMPAT_SOFTDIRTY_FLUSH	"radix__flush_tlb_mm(mm)@clear_refs_write"
+#endif
+
 static inline const char *mmr_preempt_model(void)
 {
 #ifdef COMPAT_HAVE_PREEMPT_MODEL

@@ -40,6 +40,13 @@
 #define SOFT_DIRTY	(1ULL << 55)	/* in a word of /proc/PID/pagemap */
 #define HUGE_MAX	(4 << 20)
 
+/* userfaultfd write-protects on x86 only; the others have soft-dirty bits (6.1 to 7.2). */
+#ifdef __x86_64__
+#define CONTROL		"skip.tlb.protect"
+#else
+#define CONTROL		"skip.tlb.softdirty"
+#endif
+
 enum how { UFFD, SOFTDIRTY, ALL };
 static const char *const how_names[] = { "uffd", "softdirty", "all", NULL };
 
@@ -299,7 +306,7 @@ const struct race race = {
 		{ "tlb.flush", 100000, 1000000, 2, 500000 },
 		{ NULL }
 	},
-	.control = "skip.tlb.protect",
+	.control = CONTROL,
 	.exposure = { "probe.tlb.flush", 20 },
 	.options = (const struct race_option[]){
 		{ "how", how_names, "all", .help =

@@ -83,6 +83,19 @@ static void protect(void)
 	munmap(at, 8 * page_size);
 }
 
+static void watch(void)
+{
+	char *at = map(8 * page_size, -1);
+	int fd = open("/proc/self/clear_refs", O_WRONLY | O_CLOEXEC);
+
+	memset(at, 1, 8 * page_size);
+	if (fd < 0 || write(fd, "4", 1) < 0)
+		fprintf(stderr, "clear_refs: no soft-dirty bits\n");
+	memset(at, 2, 8 * page_size);
+	close(fd);
+	munmap(at, 8 * page_size);
+}
+
 static void move(void)
 {
 	char *at = map(8 * page_size, -1);
@@ -254,6 +267,7 @@ static const struct {
 } deeds[] = {
 	{ "zap", zap },
 	{ "protect", protect },
+	{ "watch", watch },
 	{ "move", move },
 	{ "reclaim", reclaim },
 	{ "lazyfree", lazyfree },
