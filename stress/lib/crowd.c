@@ -22,7 +22,7 @@ struct turns {
 static const struct crowd *crowd;
 static struct region region;
 static char *aside;		/* as large as the region */
-static struct turns ways, changes;
+static struct turns *ways, *changes;	/* shared: see words.c */
 static const struct way *way;
 static bool alike;
 
@@ -89,6 +89,8 @@ void crowd_setup(const struct crowd *c, struct region r)
 
 	crowd = c;
 	region = r;
+	ways = race_shared(sizeof(*ways));
+	changes = race_shared(sizeof(*changes));
 	if (r.unit > race_page_size()) {
 		aside = mmap(NULL, r.len, PROT_READ | PROT_WRITE,
 			     MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
@@ -103,16 +105,16 @@ void crowd_setup(const struct crowd *c, struct region r)
 		missing = c->ways[i]->setup ? c->ways[i]->setup() : NULL;
 		if (!missing && c->ways[i]->range)
 			c->ways[i]->range(r.mem, r.pages * race_page_size());
-		take(&ways, "way", i, c->ways[i]->name, missing);
+		take(ways, "way", i, c->ways[i]->name, missing);
 	}
 	for (unsigned int i = 0; c->changes[i]; i++) {
 		if (!asked("change", c->changes[i]->name))
 			continue;
 		missing = c->changes[i]->setup ? c->changes[i]->setup(&region) :
 			  NULL;
-		take(&changes, "change", i, c->changes[i]->name, missing);
+		take(changes, "change", i, c->changes[i]->name, missing);
 	}
-	if (!ways.nr || !changes.nr)
+	if (!ways->nr || !changes->nr)
 		race_skip("nothing that this race needs can be had here");
 }
 
@@ -129,7 +131,7 @@ void crowd_prepare(void)
 	if (region.unit > race_page_size() && rng_below(rng, 2))
 		make_huge();
 
-	way = crowd->ways[ways.which[race_round() % ways.nr]];
+	way = crowd->ways[ways->which[race_round() % ways->nr]];
 	alike = !rng_below(rng, 4);
 	words_focus(rng);
 }
@@ -164,7 +166,7 @@ void crowd_change(void)
 	struct rng *rng = race_rng();
 
 	for (unsigned int n = 0; n < crowd->calls && !race_over(); n++) {
-		unsigned int i = changes.which[rng_below(rng, changes.nr)];
+		unsigned int i = changes->which[rng_below(rng, changes->nr)];
 		const struct change *c = crowd->changes[i];
 		uint64_t start;
 
@@ -173,10 +175,10 @@ void crowd_change(void)
 			continue;
 		start = race_now_ns();
 		if (c->make(&region, rng))
-			changes.done[i]++;
+			changes->done[i]++;
 		else
-			changes.refused[i]++;
-		changes.took_ns[i] += race_now_ns() - start;
+			changes->refused[i]++;
+		changes->took_ns[i] += race_now_ns() - start;
 	}
 }
 
@@ -190,15 +192,15 @@ void crowd_extra(void)
 	char name[64];
 
 	words_extra();
-	for (unsigned int n = 0; n < changes.nr; n++) {
-		unsigned int i = changes.which[n];
+	for (unsigned int n = 0; changes && n < changes->nr; n++) {
+		unsigned int i = changes->which[n];
 
 		snprintf(name, sizeof(name), "%s.done", crowd->changes[i]->name);
-		race_extra(name, changes.done[i]);
+		race_extra(name, changes->done[i]);
 		snprintf(name, sizeof(name), "%s.refused",
 			 crowd->changes[i]->name);
-		race_extra(name, changes.refused[i]);
+		race_extra(name, changes->refused[i]);
 		snprintf(name, sizeof(name), "%s.ms", crowd->changes[i]->name);
-		race_extra(name, changes.took_ns[i] / 1000000);
+		race_extra(name, changes->took_ns[i] / 1000000);
 	}
 }

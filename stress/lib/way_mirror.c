@@ -15,11 +15,13 @@
 #include "ways.h"
 
 static int device = -1;
+static struct mmrace_mirror_run *call;
 
 static const char *mirror_setup(void)
 {
 	const char *missing;
 
+	call = race_shared(sizeof(*call));
 	device = device_open(MMRACE_HAS_MIRROR, &missing);
 	return device < 0 ? missing : NULL;
 }
@@ -39,42 +41,43 @@ static void mirror_range(char *mem, size_t len)
 		race_error("MMRACE_IOC_MIRROR: %s", strerror(errno));
 }
 
-static void run(struct mmrace_mirror_run *run)
+/* By arguments in shared memory: see ways.c. */
+static uint64_t run(const struct mmrace_mirror_run *want)
 {
+	*call = *want;
 	do {
-		if (!ioctl(device, MMRACE_IOC_MIRROR_RUN, run))
+		if (!ioctl(device, MMRACE_IOC_MIRROR_RUN, call))
 			continue;
 		if (errno != ESTALE)
 			race_error("MMRACE_IOC_MIRROR_RUN: %s", strerror(errno));
 		race_fail("the mirror was left with a translation to a page that had been freed");
-		return;
-	} while (!run->done && !race_over());
+		break;
+	} while (!call->done && !race_over());
+	return call->done;
 }
 
 static uint64_t mirror_get(volatile uint64_t *p)
 {
-	struct mmrace_mirror_run load = {
+	const struct mmrace_mirror_run load = {
 		.addr = (uintptr_t)p,
 		.op = MMRACE_MIRROR_LOAD,
 		.max = UINT64_MAX,
 		.rounds = 1,
 	};
 
-	run(&load);
-	return load.done ? load.last : *p;
+	return run(&load) ? call->last : *p;
 }
 
 static uint64_t mirror_burst(volatile uint64_t *p, uint64_t first, uint64_t n)
 {
-	struct mmrace_mirror_run store = {
+	const struct mmrace_mirror_run store = {
 		.addr = (uintptr_t)p,
 		.op = MMRACE_MIRROR_STORE,
 		.first = first,
 		.rounds = n,
 	};
 
-	run(&store);
-	return store.done ? store.last : first - 1;
+	return run(&store) ? call->last : first - 1;
 }
 
 static void mirror_set(volatile uint64_t *p, uint64_t value)

@@ -24,8 +24,13 @@ static int ring = -1, store_fd = -1;
 static struct io_uring_params params;
 static char *sq, *cq;
 static struct io_uring_sqe *sqe;
-static char *pinned;
-static unsigned int uses;
+/* The peer's alone, and in shared memory: see ways.c. */
+static struct {
+	struct iovec buffer;
+	uint64_t value;
+	char *pinned;
+	unsigned int uses;
+} *peer;
 
 static char *map(size_t size, off_t what)
 {
@@ -37,6 +42,7 @@ static const char *uring_setup(void)
 {
 	size_t page = race_page_size();
 
+	peer = race_shared(sizeof(*peer));
 	ring = syscall(SYS_io_uring_setup, 1, &params);
 	if (ring < 0)
 		return errno == ENOSYS ? "the kernel has no io_uring" :
@@ -61,26 +67,26 @@ static atomic_uint *field(char *base, unsigned int offset)
 
 static void uring_release(void)
 {
-	if (pinned && syscall(SYS_io_uring_register, ring,
+	if (peer->pinned && syscall(SYS_io_uring_register, ring,
 			      IORING_UNREGISTER_BUFFERS, NULL, 0))
 		race_error("io_uring, unregistering: %s", strerror(errno));
-	pinned = NULL;
+	peer->pinned = NULL;
 }
 
 static void pin(volatile uint64_t *p)
 {
 	size_t page = race_page_size();
 	char *at = (char *)((uintptr_t)p & -page);
-	struct iovec buffer = { at, page };
 
-	if (at == pinned && uses++ < PIN_USES)
+	if (at == peer->pinned && peer->uses++ < PIN_USES)
 		return;
 	uring_release();
+	peer->buffer = (struct iovec){ at, page };
 	if (syscall(SYS_io_uring_register, ring, IORING_REGISTER_BUFFERS,
-		    &buffer, 1))
+		    &peer->buffer, 1))
 		race_error("io_uring, registering a page: %s", strerror(errno));
-	pinned = at;
-	uses = 0;
+	peer->pinned = at;
+	peer->uses = 0;
 }
 
 static void transfer(int op, volatile uint64_t *p)
@@ -114,17 +120,16 @@ static void transfer(int op, volatile uint64_t *p)
 
 static uint64_t uring_get(volatile uint64_t *p)
 {
-	uint64_t value;
-
 	transfer(IORING_OP_WRITE_FIXED, p);
-	if (pread(store_fd, &value, sizeof(value), 0) != sizeof(value))
+	if (pread(store_fd, &peer->value, sizeof(*p), 0) != sizeof(*p))
 		race_error("pread: %s", strerror(errno));
-	return value;
+	return peer->value;
 }
 
 static void uring_set(volatile uint64_t *p, uint64_t value)
 {
-	if (pwrite(store_fd, &value, sizeof(value), 0) != sizeof(value))
+	peer->value = value;
+	if (pwrite(store_fd, &peer->value, sizeof(*p), 0) != sizeof(*p))
 		race_error("pwrite: %s", strerror(errno));
 	transfer(IORING_OP_READ_FIXED, p);
 }

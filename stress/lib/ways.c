@@ -13,6 +13,23 @@
 
 #define SECTOR 512
 
+/*
+ * What a call reads and writes beside the word. Shared memory: fork() leaves it alone, so a
+ * planted bug in copy on write does not turn against the call's own arguments. (An emulator
+ * has other translations for the kernel's accesses than for the program's: a stack page
+ * that fork() has shared may then be two pages.)
+ */
+static struct {
+	struct iovec here, there;
+	uint64_t value;
+} *desk;
+
+static void desk_setup(void)
+{
+	if (!desk)
+		desk = race_shared(sizeof(*desk));
+}
+
 /* --- the CPU ------------------------------------------------------------- */
 
 static uint64_t cpu_get(volatile uint64_t *p)
@@ -31,36 +48,33 @@ const struct way way_cpu = { .name = "cpu", .get = cpu_get, .set = cpu_set };
 
 static bool process_vm(ssize_t (*call)(pid_t, const struct iovec *, unsigned long,
 				       const struct iovec *, unsigned long,
-				       unsigned long),
-		       volatile uint64_t *p, uint64_t *value)
+				       unsigned long), volatile uint64_t *p)
 {
-	struct iovec here = { value, sizeof(*value) };
-	struct iovec there = { (void *)p, sizeof(*value) };
-
-	return call(getpid(), &here, 1, &there, 1, 0) == sizeof(*value);
+	desk->here = (struct iovec){ &desk->value, sizeof(desk->value) };
+	desk->there = (struct iovec){ (void *)p, sizeof(*p) };
+	return call(getpid(), &desk->here, 1, &desk->there, 1, 0) == sizeof(*p);
 }
 
 static const char *process_vm_setup(void)
 {
 	volatile uint64_t word = 0;
-	uint64_t value;
 
-	return process_vm(process_vm_readv, &word, &value) ? NULL :
+	desk_setup();
+	return process_vm(process_vm_readv, &word) ? NULL :
 	       "process_vm_readv() is not to be had";
 }
 
 static uint64_t process_vm_get(volatile uint64_t *p)
 {
-	uint64_t value;
-
-	if (!process_vm(process_vm_readv, p, &value))
+	if (!process_vm(process_vm_readv, p))
 		race_error("process_vm_readv: %s", strerror(errno));
-	return value;
+	return desk->value;
 }
 
 static void process_vm_set(volatile uint64_t *p, uint64_t value)
 {
-	if (!process_vm(process_vm_writev, p, &value))
+	desk->value = value;
+	if (!process_vm(process_vm_writev, p))
 		race_error("process_vm_writev: %s", strerror(errno));
 }
 
@@ -134,18 +148,17 @@ static int spliced[2];
 
 static const char *vmsplice_setup(void)
 {
+	desk_setup();
 	return pipe2(spliced, O_CLOEXEC) ? strerror(errno) : NULL;
 }
 
 static uint64_t vmsplice_get(volatile uint64_t *p)
 {
-	struct iovec there = { (void *)p, sizeof(*p) };
-	uint64_t value;
-
-	if (vmsplice(spliced[1], &there, 1, 0) != sizeof(value) ||
-	    read(spliced[0], &value, sizeof(value)) != sizeof(value))
+	desk->there = (struct iovec){ (void *)p, sizeof(*p) };
+	if (vmsplice(spliced[1], &desk->there, 1, 0) != sizeof(*p) ||
+	    read(spliced[0], &desk->value, sizeof(*p)) != sizeof(*p))
 		race_error("vmsplice: %s", strerror(errno));
-	return value;
+	return desk->value;
 }
 
 const struct way way_vmsplice = {

@@ -7,16 +7,21 @@
 
 #define STRIDE		512	/* a sector: direct I/O reads and writes no less */
 #define STORES_MAX	64	/* in a row to one page, before the next one */
+#define LOOKS_ONE_IN	3	/* visits to a page without a store */
 #define BURST		16	/* as many in a row, where they cost one call */
 #define REST_NS		20000000	/* at most, of pages that are alike */
 
-/* One owner's view; but for what it publishes it is his alone while a round runs. */
+/*
+ * One owner's view; but for what it publishes it is his alone while a round runs. In shared
+ * memory, as all that several threads write: fork() takes no copy of it, so a planted bug in
+ * copy on write does not turn against the program's own data.
+ */
 static struct owner {
 	/* For each page: what is stored for certain, and what may be by now. */
 	_Alignas(64) atomic_ullong *stored, *announced;
 	uint64_t highest;
 	uint64_t wrong, late;			/* in this round */
-} owners[WORDS_OWNERS_MAX];
+} *owners;
 
 static char *words;
 static size_t npages;
@@ -148,26 +153,38 @@ void words_hot(size_t *first, size_t *pages)
 	*pages = hot_pages;
 }
 
+static void look_at_others(unsigned int self, size_t page, const struct way *way)
+{
+	for (unsigned int other = 0; other < nowners; other++)
+		if (other != self)
+			look_at_other(self, other, page, way);
+}
+
+/*
+ * Some visits only look: a store renews the visitor's own translation, and what another one's
+ * copy on write left behind would be seen by nobody.
+ */
 void words_run(unsigned int self, const struct way *way)
 {
 	struct rng *rng = race_rng();
 
 	while (!race_over()) {
 		size_t page = hot_first + rng_below(rng, hot_pages);
-		uint64_t stores = rng_log(rng, STORES_MAX);
+		uint64_t times = rng_log(rng, STORES_MAX);
+		bool stores = way->set && rng_below(rng, LOOKS_ONE_IN);
 
-		if (way->burst)
-			store_burst(self, page, stores * BURST, way);
-		while (stores-- && !race_over()) {
+		if (way->burst && stores)
+			store_burst(self, page, times * BURST, way);
+		while (times-- && !race_over()) {
 			uint64_t last = words_published(self, page);
 
 			look_at_own(self, page, way);
-			if (way->set)
+			if (stores)
 				store(self, page, last + 1, way);
+			else
+				look_at_others(self, page, way);
 		}
-		for (unsigned int other = 0; other < nowners; other++)
-			if (other != self)
-				look_at_other(self, other, page, way);
+		look_at_others(self, page, way);
 	}
 }
 
@@ -223,6 +240,7 @@ void words_setup(char *mem, size_t pages, unsigned int n)
 	npages = pages;
 	nowners = n;
 	hot_pages = pages;
+	owners = race_shared(n * sizeof(*owners));
 	for (unsigned int i = 0; i < n; i++) {
 		owners[i].stored = race_shared(pages * sizeof(uint64_t));
 		owners[i].announced = race_shared(pages * sizeof(uint64_t));
