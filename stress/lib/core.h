@@ -85,6 +85,8 @@ bool rounds_is_main(void);
 
 /* module.c */
 void module_begin(void);
+/* After setup, which finds out what works here. */
+void module_plant(void);
 bool module_present(void);
 
 /* file.c: why dir cannot serve, NULL when it can. */

@@ -148,12 +148,13 @@ int race_main(int argc, char **argv)
 	guard_begin(race.stall_s);
 	rounds_signals();
 	check_needs();
-	/* Before a plant can hide it: what is not flushed is still found in the TLB. */
+	/* Once, by one thread, for all who will ask. */
 	race_loses_change_bits();
 	module_begin();
 	set_up = true;
 	if (race.setup)
 		race.setup();
+	module_plant();
 	rounds_begin();
 	rounds_run();
 	if (core->failures)

@@ -58,12 +58,14 @@ static void why_absent(const char *name, char *why, size_t size)
 }
 
 /* Plants the first of the race's controls that this kernel takes. */
-static void plant_control(void)
+void module_plant(void)
 {
 	char names[128], text[160], why[400] = "", *name, *rest;
 	size_t len = 0;
 	int error = 0;
 
+	if (args.mode != MODE_CONTROL)
+		return;
 	if (!race.control)
 		race_skip("this race declares no control");
 	snprintf(names, sizeof(names), "%s", race.control);
@@ -113,6 +115,4 @@ void module_begin(void)
 			  strerror(errno));
 	if (args.mode == MODE_WIDENED)
 		open_windows();
-	if (args.mode == MODE_CONTROL)
-		plant_control();
 }

@@ -33,12 +33,14 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include "race.h"
 
 #define DELAY_NS	100000
 #define PAGES		4	/* huge ones that exist */
+#define PRESENT		(1ULL << 63)	/* in a word of /proc/PID/pagemap */
 #define POOL		"/proc/sys/vm/nr_hugepages"
 
 enum how { MUNMAP, MPROTECT, PART, ALL, MREMAP };
@@ -218,6 +220,38 @@ static size_t huge_size(void)
 	return kb << 10;
 }
 
+/*
+ * Whether this kernel shares tables at all (CONFIG_ARCH_WANT_HUGE_PMD_SHARE, or its like): who has
+ * touched another page finds the first one in his table too, as somebody else put it there.
+ */
+static bool shares_tables(void)
+{
+	char *first_page = aside, *other_page = aside + huge;
+	uint64_t entry = 0;
+	int status, pagemap;
+	pid_t pid;
+
+	map(base);
+	pid = fork();
+	if (pid < 0)
+		race_error("fork: %s", strerror(errno));
+	if (!pid) {
+		if (mmap(aside, span, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_FIXED |
+			 MAP_NORESERVE, fd, 0) == MAP_FAILED)
+			_exit(2);
+		(void)*(volatile char *)other_page;
+		pagemap = open("/proc/self/pagemap", O_RDONLY | O_CLOEXEC);
+		if (pread(pagemap, &entry, sizeof(entry), (uintptr_t)first_page /
+			  race_page_size() * sizeof(entry)) != sizeof(entry))
+			_exit(2);
+		_exit(!(entry & PRESENT));
+	}
+	if (waitpid(pid, &status, 0) != pid || !WIFEXITED(status) || WEXITSTATUS(status) > 1)
+		race_error("could not find out whether page tables are shared: status %x", status);
+	reserve(base);
+	return !WEXITSTATUS(status);
+}
+
 static void setup(void)
 {
 	char *p;
@@ -240,6 +274,8 @@ static void setup(void)
 		race_skip("needs %zu bytes of address space", 3 * span);
 	base = (char *)(((uintptr_t)p + span - 1) / span * span);
 	aside = base + span;
+	if (!shares_tables())
+		race_skip("this kernel shares no page tables of hugetlb memory");
 }
 
 static void extra(void)
