@@ -104,7 +104,11 @@ static const char *collapse_setup(const struct region *r)
 static bool collapse(const struct region *r, struct rng *rng)
 {
 	char *at = r->mem + rng_below(rng, r->len / r->unit) * r->unit;
+	char *nobodys = r->mem + r->pages * race_page_size();
 
+	/* What is huge already is left as it is, and said to be done. */
+	if (nobodys >= at && nobodys < at + r->unit)
+		madvise(nobodys, race_page_size(), MADV_DONTNEED);
 	/* A page that is away or new to some CPU's list is a reason to refuse. */
 	touch(at, r->unit);
 	for (int i = 0; i < COLLAPSE_ATTEMPTS; i++)
