@@ -101,6 +101,7 @@ struct mmr_probe {
 	const char		*group;
 	const char		*symbols;
 	bool			has_window;
+	bool			delays_after;	/* the window is at the return */
 	bool			on_demand;	/* not armed until asked for by name */
 	mmr_entry_fn		on_entry;
 	mmr_return_fn		on_return;

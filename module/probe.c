@@ -26,6 +26,13 @@
 #include "mmrace.h"
 #include "trace.h"
 
+/* Of a target alone: other returns are not watched. */
+static void delay_end(struct mmr_site *site, struct mmr_call *call)
+{
+	mmr_window_delay(site->probe - mmr_probes);
+}
+NOKPROBE_SYMBOL(delay_end);
+
 #define PROBE(id_, name_, group_, window_, entry_, ret_, symbols_)	\
 	[MMR_PROBE_##id_] = {						\
 		.name = name_,						\
@@ -36,6 +43,7 @@
 		.on_return = ret_,					\
 	},
 #define WINDOW			.has_window = true
+#define WINDOW_AFTER		.has_window = true, .delays_after = true
 #define NO_WINDOW		.has_window = false
 #define ON_DEMAND		.on_demand = true
 #define gather_flush_end	mmr_on_gather_flush_end
@@ -48,6 +56,7 @@ struct mmr_probe mmr_probes[MMR_NR_PROBES] = {
 
 #undef PROBE
 #undef WINDOW
+#undef WINDOW_AFTER
 #undef NO_WINDOW
 #undef ON_DEMAND
 #undef gather_flush_end
@@ -113,7 +122,7 @@ static void handle_entry(struct mmr_event *ev)
 	if (ev->tagged) {
 		mmr_count_hit(id);
 		trace_probe_hit(probe->name, ev->mm, mmr_arg(ev, MMR_ADDR));
-		if (probe->has_window)
+		if (probe->has_window && !probe->delays_after)
 			mmr_window_delay(id);
 	} else {
 		mmr_count_other(id);

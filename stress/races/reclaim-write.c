@@ -168,6 +168,7 @@ const struct race race = {
 	.windows = (const struct race_window[]){
 		{ "tlb.batch.flush", 100000, 1000000, 2, 400000 },
 		{ "swap.in.read", 500000, 3000000, 8, 200000 },
+		{ "swap.in.done", 500000, 3000000, 4, 200000 },
 		{ NULL }
 	},
 	.control = "skip.tlb.batch|skip.tlb.pte",
