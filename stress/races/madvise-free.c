@@ -81,7 +81,8 @@ static void prepare(void)
 	s.filled = s.freed = s.done = 0;
 	s.stored = 0;
 	s.value = race_round() + 1;
-	if (mmap(mem, huge ? huge : most * race_page_size(),
+	/* Pages of 64 KiB: the most of them may be more than a huge one. */
+	if (mmap(mem, huge > most * race_page_size() ? huge : most * race_page_size(),
 		 PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED,
 		 -1, 0) == MAP_FAILED)
 		race_error("mmap: %s", strerror(errno));
