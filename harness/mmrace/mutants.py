@@ -67,6 +67,8 @@ class Mutant:
     machine: str = "default"
     machines: tuple[tuple[str, str], ...] = ()
     """Machine variants where an architecture needs another one than `machine`."""
+    unseen: tuple[tuple[str, str], ...] = ()
+    """Architectures on which nothing can see it under emulation, and why."""
     trials: tuple[Trial, ...] = ()
 
     def on(self, arch: str) -> "Mutant":
@@ -93,7 +95,7 @@ class Mutant:
                 "theme": self.theme, "arches": list(self.arches), "base": self.source,
                 "scenario": self.scenario, "machine": self.machine,
                 "seen_by": list(self.seen_by), "races": [trial.name for trial in self.trials],
-                "patch": str(self.patch)}
+                "unseen": dict(self.unseen), "patch": str(self.patch)}
 
 
 def parse_options(pairs: Iterable[str]) -> Options:
@@ -101,7 +103,8 @@ def parse_options(pairs: Iterable[str]) -> Options:
     return tuple((key, value) for key, _, value in (pair.partition("=") for pair in pairs))
 
 
-def _load(path: Path) -> Mutant:
+def load(path: Path) -> Mutant:
+    """The mutant of a record, whose patch lies beside it."""
     record = config.load(path)
     seen_by = tuple(record.texts("seen_by"))
     if not seen_by or not set(seen_by) <= set(SEERS):
@@ -115,6 +118,11 @@ def _load(path: Path) -> Mutant:
                      for arch, variant in record.data.get("machines", {}).items())
     for arch in arches:
         config.variant(dict(machines).get(arch, machine), arch)
+    unseen = tuple((arch, str(reason)) for arch, reason in record.data.get("unseen", {}).items())
+    for arch, _ in unseen:
+        config.arch(arch)
+        if arch in arches:
+            raise UsageError(f"{record.where}: {arch} is in 'arches' and in 'unseen'")
     trials = [Record(f"{record.where}: races {index + 1}", entry)
               for index, entry in enumerate(record.data.get("races", []))]
     return Mutant(
@@ -122,7 +130,7 @@ def _load(path: Path) -> Mutant:
         description=record.text("description"), fix=record.text("fix", ""),
         theme=record.text("theme"), arches=arches, seen_by=seen_by,
         scenario=kconfig.check_scenario(record.text("scenario", DEFAULT_SCENARIO)),
-        machine=machine, machines=machines,
+        machine=machine, machines=machines, unseen=unseen,
         trials=tuple(Trial(trial.text("race"), parse_options(trial.texts("options", [])))
                      for trial in trials))
 
@@ -130,7 +138,7 @@ def _load(path: Path) -> Mutant:
 @cache
 def mutants() -> dict[str, Mutant]:
     """Every mutant by name."""
-    return {path.stem: _load(path) for path in sorted(MUTANTS.glob("*.toml"))}
+    return {path.stem: load(path) for path in sorted(MUTANTS.glob("*.toml"))}
 
 
 def find(names: Sequence[str]) -> list[Mutant]:

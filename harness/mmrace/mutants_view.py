@@ -112,8 +112,9 @@ def unjudged_lines(rows: Iterable[Row]) -> list[str]:
             if not row["judged"] and row["reason"]]
 
 
-def page(rows: Sequence[Row], unrun: Sequence[str] = ()) -> str:
-    """The page of the docs; `unrun` names the mutants that no row is about."""
+def page(rows: Sequence[Row], unrun: Sequence[str] = (), unseen: Sequence[str] = ()) -> str:
+    """The page of the docs; `unrun` names the mutants that no row is about, `unseen` says where
+    and why nothing can see one."""
     lines = [INTRODUCTION, "## Score", ""]
     lines += [f"- {line}" for line in score_lines(rows)]
     lines += [f"- seen on the unmutated kernel, so no find there: {score['race']} {score['mode']} "
@@ -132,6 +133,8 @@ def page(rows: Sequence[Row], unrun: Sequence[str] = ()) -> str:
             row["mutant"] or "*unmutated*", row["theme"] or "-", row["fix"] or "-", row["arch"],
             kernel, verdict(row), ", ".join(row["found_by"]) or "-", _seconds(row["median_s"]),
             _races(row)]) + " |")
+    if unseen:
+        lines += ["", "## Where nothing can see one", "", *(f"- {line}" for line in unseen)]
     lines += ["", "## What each puts back", ""]
     told = {row["mutant"]: row["description"] for row in rows if row["mutant"]}
     lines += [f"- **{name}**: {text}." for name, text in sorted(told.items())]

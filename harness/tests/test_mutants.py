@@ -13,6 +13,7 @@ from mmrace import build, cli, config, mutants, mutants_view
 from mmrace.cell import Cell
 from mmrace.commands import mutants as commands
 from mmrace.commands.mutants import stored
+from mmrace.errors import UsageError
 from mmrace.kernels import parse_id
 from mmrace.mutants import Campaign, Mutant, Plan, Score, Trial, seers
 from mmrace.session import Session
@@ -168,6 +169,24 @@ def test_a_later_run_of_a_mutant_counts_and_the_page_says_what_was_found() -> No
     assert "x86_64: 1 of 1 mutants found (1 by a crash alone)" in mutants_view.page([crashed])
     assert "not run yet" not in page
     assert "not run yet: other (s390x)" in mutants_view.page(new, ["other (s390x)"])
+
+
+def test_where_nothing_can_see_a_mutant_the_page_says_why(
+        tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    row = rows_of(set())[1]
+    assert "Where nothing" not in mutants_view.page([row])
+    assert "- **m** on s390x: no such thing." in mutants_view.page(
+        [row], unseen=["**m** on s390x: no such thing."])
+    monkeypatch.setattr(mutants, "MUTANTS", tmp_path)
+    (tmp_path / "m.patch").write_text("")
+    record = tmp_path / "m.toml"
+    known = ('description = "d"\ntheme = "t"\nbase = "trixie"\narches = ["x86_64"]\n'
+             'seen_by = ["data"]\nunseen = {{ {} = "none" }}\n')
+    record.write_text(known.format("s390x"))
+    assert mutants.load(record).unseen == (("s390x", "none"),)
+    record.write_text(known.format("x86_64"))
+    with pytest.raises(UsageError, match="x86_64 is in 'arches' and in 'unseen'"):
+        mutants.load(record)
 
 
 @pytest.mark.parametrize("mutant", mutants.mutants().values(), ids=list(mutants.mutants()))

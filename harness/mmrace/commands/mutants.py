@@ -166,7 +166,9 @@ def main(args: argparse.Namespace) -> int:
         ran = {(row["mutant"], row["arch"]) for row in rows}
         args.doc.write_text(mutants_view.page(rows, [
             f"{mutant.name} ({arch})" for mutant in mutants.find([]) for arch in mutant.arches
-            if (mutant.name, arch) not in ran]))
+            if (mutant.name, arch) not in ran], [
+            f"**{mutant.name}** on {arch}: {reason}." for mutant in mutants.find([])
+            for arch, reason in mutant.unseen]))
     if not complete:
         return common.EXIT_INTERRUPTED
     if rows and not any(row["judged"] for row in rows):
