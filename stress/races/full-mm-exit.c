@@ -34,6 +34,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <pthread.h>
+#include <sched.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -61,7 +62,8 @@
 #define CANARY		0x6d6d726163652121ULL
 #define DELAY_NS	300000
 #define LOOK_NS		200000
-#define READY_MS	10000
+#define LINGER_LOOK_NS	20000000	/* at most: its CPU may have to wait for a host's */
+#define READY_MS	60000	/* threads start late on a machine that has much to do */
 #define HOLD_US		200	/* of the kernel thread, each time */
 #define LINGER_REST_US	10	/* between two stores of one that lingers, at most */
 #define OUTSIDERS	2
@@ -118,13 +120,29 @@ static void *child_thread(void *arg)
 	return NULL;
 }
 
-/* A kernel thread on this mm: one that outlives the process by a moment, or lingers. */
+/* The CPU that none of the program's threads is pinned to; -1: there is none. */
+static int quiet_cpu(void)
+{
+	int cpu;
+
+	if (race_cpus() <= THREADS + 1)
+		return -1;
+	race_pin(THREADS + 1);
+	cpu = sched_getcpu();
+	race_pin(0);
+	return cpu;
+}
+
+/*
+ * A kernel thread on this mm: one that outlives the process by a moment, or lingers. Where another
+ * process gets its CPU, the mm is switched away from and its translations may go.
+ */
 static void lend(void)
 {
 	struct mmrace_borrow borrow = {
 		.addr = s->linger ? (uintptr_t)&s->lingering[0] :
 			(uintptr_t)child_word(TABLES, THREADS),
-		.cpu = -1,
+		.cpu = s->linger ? quiet_cpu() : -1,
 		.flags = s->linger ? MMRACE_BORROW_LINGER : MMRACE_BORROW_SPIN,
 		.hold_us = s->linger ? LINGER_REST_US : HOLD_US,
 	};
@@ -224,6 +242,7 @@ static void release(pid_t pid)
 		close(fd);
 }
 
+/* 0: there is none this time. */
 static pid_t start(void)
 {
 	uint64_t end = race_now_ns() + READY_MS * 1000000ULL;
@@ -241,8 +260,13 @@ static pid_t start(void)
 		child(parent);
 	}
 	while (atomic_load(&s->ready) < THREADS) {
-		if (race_now_ns() > end || waitpid(pid, NULL, WNOHANG))
-			race_error("the child could not start its threads");
+		if (waitpid(pid, NULL, WNOHANG)) {
+			race_void("the child had not the memory for its threads");
+			return 0;
+		}
+		if (race_now_ns() > end)
+			race_error("the child's threads did not start in %d s",
+				   READY_MS / 1000);
 		race_relax();
 	}
 	atomic_store(&s->pid, pid);
@@ -291,8 +315,9 @@ static void look_at_lingering(void)
 	while (atomic_load(&s->outside_left) < OUTSIDERS && !race_over())
 		race_relax();
 	seen = s->lingering[0];
-	end = race_now_ns() + LOOK_NS;
-	while (s->linger && race_now_ns() < end)
+	end = race_now_ns() + LINGER_LOOK_NS;
+	while (s->linger && s->lingering[0] - seen <= race_late_stores() &&
+	       race_now_ns() < end)
 		race_relax();
 	ioctl(device, MMRACE_IOC_BORROW_STOP, &stat);
 	if (!s->linger || atomic_load(&s->outside_left) < OUTSIDERS ||
@@ -309,6 +334,8 @@ static void live_and_die(void)
 	pid_t pid = start();
 	int status;
 
+	if (!pid)
+		return;
 	race_delay(race_sweep(DELAY_NS));
 	if (s->how == KILLED || s->how == RELEASED)
 		kill(pid, SIGKILL);
