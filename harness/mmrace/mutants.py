@@ -2,9 +2,10 @@
 """Mutants: kernels with one known bug put back, to measure what the suite finds.
 
 A mutant is a record configs/mutants/NAME.toml and a patch beside it, applied to the kernel sources
-of a Debian suite. Its races run natural and widened, in fresh boots, with all checkers on; so do
-they on the same kernel without the patch, which is the control: what is found there as well is no
-find. A mutant counts as found when anything that can see a failure has seen one.
+of a Debian suite; where those of another suite (`also`) differ, NAME.SUITE.patch is for them. Its
+races run natural and widened, in fresh boots, with all checkers on; so do they on the same kernel
+without the patch, which is the control: what is found there as well is no find. A mutant counts as
+found when anything that can see a failure has seen one.
 """
 
 import signal
@@ -67,6 +68,8 @@ class Mutant:
     machine: str = "default"
     machines: tuple[tuple[str, str], ...] = ()
     """Machine variants where an architecture needs another one than `machine`."""
+    also: tuple[str, ...] = ()
+    """Other suites that it can be put into."""
     unseen: tuple[tuple[str, str], ...] = ()
     """Architectures on which nothing can see it under emulation, and why."""
     trials: tuple[Trial, ...] = ()
@@ -74,6 +77,12 @@ class Mutant:
     def on(self, arch: str) -> "Mutant":
         """The mutant as it runs on an architecture."""
         return replace(self, machine=dict(self.machines).get(arch, self.machine))
+
+    def based_on(self, suite: str) -> "Mutant":
+        """The mutant in another suite's kernel."""
+        assert self.patch
+        own = self.patch.with_name(f"{self.name}.{suite}.patch")
+        return replace(self, source=f"source:{suite}", patch=own if own.exists() else self.patch)
 
     @property
     def kernel(self) -> str:
@@ -93,6 +102,7 @@ class Mutant:
         """What `list mutants` prints."""
         return {"name": self.name, "description": self.description, "fix": self.fix or None,
                 "theme": self.theme, "arches": list(self.arches), "base": self.source,
+                "also": list(self.also),
                 "scenario": self.scenario, "machine": self.machine,
                 "seen_by": list(self.seen_by), "races": [trial.name for trial in self.trials],
                 "unseen": dict(self.unseen), "patch": str(self.patch)}
@@ -131,6 +141,7 @@ def load(path: Path) -> Mutant:
         theme=record.text("theme"), arches=arches, seen_by=seen_by,
         scenario=kconfig.check_scenario(record.text("scenario", DEFAULT_SCENARIO)),
         machine=machine, machines=machines, unseen=unseen,
+        also=tuple(record.texts("also", [])),
         trials=tuple(Trial(trial.text("race"), parse_options(trial.texts("options", [])))
                      for trial in trials))
 
@@ -141,14 +152,22 @@ def mutants() -> dict[str, Mutant]:
     return {path.stem: load(path) for path in sorted(MUTANTS.glob("*.toml"))}
 
 
-def find(names: Sequence[str]) -> list[Mutant]:
-    """The mutants of those names; all of them without a name."""
+def find(names: Sequence[str], suite: str | None = None) -> list[Mutant]:
+    """The mutants of those names, all without a name; in a suite's kernel, if one is named."""
     known = mutants()
     for name in names:
         if name not in known:
             raise UsageError(f"unknown mutant '{name}'; configs/mutants/ has: "
                              f"{', '.join(known)}")
-    return [known[name] for name in names] if names else list(known.values())
+    found = [known[name] for name in names] if names else list(known.values())
+    if suite is None:
+        return found
+    for mutant in found:
+        if names and suite not in (mutant.source.partition(":")[2], *mutant.also):
+            raise UsageError(f"mutant '{mutant.name}' has no patch for {suite}; it is for: "
+                             f"{', '.join([mutant.source.partition(':')[2], *mutant.also])}")
+    return [mutant if mutant.source == f"source:{suite}" else mutant.based_on(suite)
+            for mutant in found if suite in (mutant.source.partition(":")[2], *mutant.also)]
 
 
 @dataclass
@@ -304,6 +323,13 @@ def _controls(chosen: Sequence[Mutant], trials: tuple[Trial, ...]) -> list[Mutan
             for (source, scenario, machine), races in wanted.items()]
 
 
+def _name_of(patch: str) -> str:
+    """The mutant whose patch it is: NAME.patch or NAME.SUITE.patch."""
+    stem = Path(patch).stem
+    name = stem.partition(".")[0]
+    return name if name in mutants() else stem
+
+
 def rows_of(records: Iterable[dict[str, Any]]) -> list[dict[str, Any]]:
     """The rows that the cells of earlier runs make; unmutated kernels first, as noise is theirs.
 
@@ -319,10 +345,10 @@ def rows_of(records: Iterable[dict[str, Any]]) -> list[dict[str, Any]]:
     for (kernel, arch, machine), own in sorted(cells.items(), key=lambda item: "," in item[0][0]):
         plain, patch = kernel.rsplit(",", 1) if "," in kernel else (kernel, "")
         source, scenario = plain.rsplit("+", 1) if "+" in plain else (plain, "")
-        mutant = mutants().get(Path(patch).stem) if patch else None
+        mutant = mutants().get(_name_of(patch)) if patch else None
         if mutant and arch not in mutant.arches:
             continue
-        mutant = replace(mutant or Mutant(name=Path(patch).stem or "unmutated", source=source),
+        mutant = replace(mutant or Mutant(name=_name_of(patch) or "unmutated", source=source),
                          source=source, patch=Path(patch) if patch else None,
                          scenario=scenario or DEFAULT_SCENARIO, machine=machine)
         scores: dict[tuple[Trial, str], Score] = {}

@@ -87,15 +87,21 @@ def table(rows: Sequence[Row]) -> Table:
     return shown
 
 
+def _base(row: Row) -> str:
+    """The kernel that was mutated, without scenario: what rows are counted by."""
+    return str(row["kernel"].partition(",")[0].partition("+")[0])
+
+
 def score_lines(rows: Sequence[Row]) -> list[str]:
-    """Found of all, for each architecture; then times and false alarms."""
+    """Found of all, for each architecture and kernel; then times and false alarms."""
     lines = []
-    for arch in sorted({row["arch"] for row in rows}):
-        own = [row for row in rows if row["arch"] == arch and row["mutant"] is not None]
+    for arch, base in sorted({(row["arch"], _base(row)) for row in rows}):
+        here = [row for row in rows if (row["arch"], _base(row)) == (arch, base)]
+        own = [row for row in here if row["mutant"] is not None]
         found = [row for row in own if row["found"]]
         times = [row["median_s"] for row in found if row["median_s"] is not None]
-        alarms = sum(row["found"] for row in rows if row["arch"] == arch and row["mutant"] is None)
-        line = f"{arch}: {len(found)} of {len(own)} mutants found"
+        alarms = sum(row["found"] for row in here if row["mutant"] is None)
+        line = f"{arch}, {base}: {len(found)} of {len(own)} mutants found"
         crashes = sum(row["found_by"] == ["crash"] for row in found)
         if crashes:
             line += f" ({crashes} by a crash alone)"

@@ -161,14 +161,35 @@ def test_a_later_run_of_a_mutant_counts_and_the_page_says_what_was_found() -> No
     old = rows_of(set())
     new = rows_of({(True, "lost-write", "natural")})
     page = mutants_view.page(mutants_view.merged([*old, *new]))
-    assert "x86_64: 1 of 1 mutants found" in page
+    assert "x86_64, source:trixie: 1 of 1 mutants found" in page
     assert "false alarms on unmutated kernels: 0" in page
     assert page.count("| m |") == 1
     assert "by a crash alone" not in page
     crashed = {**new[1], "found_by": ["crash"]}
-    assert "x86_64: 1 of 1 mutants found (1 by a crash alone)" in mutants_view.page([crashed])
+    assert ("x86_64, source:trixie: 1 of 1 mutants found (1 by a crash alone)"
+            in mutants_view.page([crashed]))
     assert "not run yet" not in page
     assert "not run yet: other (s390x)" in mutants_view.page(new, ["other (s390x)"])
+
+
+def test_a_mutant_may_have_a_patch_for_another_suite() -> None:
+    own, = mutants.find(["mprotect-unflushed"])
+    other, = mutants.find(["mprotect-unflushed"], "bookworm")
+    assert (own.source, other.source) == ("source:trixie", "source:bookworm")
+    assert str(other.patch).endswith("/mprotect-unflushed.bookworm.patch")
+    same, = mutants.find(["nested-gather-ignored"], "bookworm")
+    assert str(same.patch).endswith("/nested-gather-ignored.patch"), "it fits both"
+    assert mutants.find(["mprotect-unflushed"], "trixie") == [own]
+    assert {mutant.source for mutant in mutants.find([], "bookworm")} == {"source:bookworm"}
+    with pytest.raises(UsageError, match="'swapin-twice' has no patch for bookworm"):
+        mutants.find(["swapin-twice"], "bookworm")
+    row, = mutants.rows_of([{
+        "kernel": {"id": "source:bookworm+slim,configs/mutants/mprotect-unflushed.bookworm.patch"},
+        "arch": "x86_64", "theme": "a-theme", "machine": {"variant": "default"},
+        "race": "stale-translation", "mode": "natural", "splats": [], "replay": "", "failures": 1,
+        "time_to_first_failure_s": 1.5, "verdict": "RACE"}])
+    assert (row["mutant"], row["median_s"]) == ("mprotect-unflushed", 1.5)
+    assert mutants_view.score_lines([row])[0].startswith("x86_64, source:bookworm: 1 of 1 ")
 
 
 def test_where_nothing_can_see_a_mutant_the_page_says_why(

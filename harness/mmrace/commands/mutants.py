@@ -36,6 +36,7 @@ examples:
   ./mmrace mutants
   ./mmrace mutants mremap-late-flush --boots 3 --json
   ./mmrace mutants --arch ppc64le --budget 1800
+  ./mmrace mutants --base bookworm mprotect-unflushed
   ./mmrace mutants --patch my.patch --tree linux --json
   ./mmrace mutants --patch my.patch --tree linux@v6.12 --race stale-translation --boots 5
   ./mmrace mutants --from runs/20261121-080000 --doc docs/mutants.md
@@ -47,6 +48,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("names", nargs="*", metavar="NAME", help="mutants (default: all)")
     parser.add_argument("--arch", action="append", default=[],
                         help="architecture; may be given again (default: this machine's)")
+    parser.add_argument("--base", metavar="SUITE",
+                        help="whose linux-source the bugs are put into (default: each mutant's)")
     parser.add_argument("--patch", type=Path, metavar="FILE", help="a bug of your own, as a patch")
     parser.add_argument("--tree", metavar="PATH[@REV]", help="the kernel tree that --patch is for")
     parser.add_argument("--scenario", default="slim", help="of --tree (default: %(default)s)")
@@ -76,11 +79,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def _wanted(args: argparse.Namespace, arches: list[str]) -> list[Mutant]:
     if args.patch is None and args.tree is None:
-        return mutants.find(args.names)
+        return mutants.find(args.names, args.base)
     if args.patch is None or args.tree is None:
         raise UsageError("--patch FILE and --tree PATH go together")
-    if args.names:
-        raise UsageError("--patch takes no names of mutants")
+    if args.names or args.base:
+        raise UsageError("--patch takes no names of mutants, and no --base")
     if not args.patch.is_file():
         raise UsageError(f"no such patch: {args.patch}")
     mutant = Mutant(name=args.patch.stem, source=f"tree:{args.tree}", patch=args.patch,
