@@ -333,7 +333,7 @@ def _name_of(patch: str) -> str:
 def rows_of(records: Iterable[dict[str, Any]]) -> list[dict[str, Any]]:
     """The rows that the cells of earlier runs make; unmutated kernels first, as noise is theirs.
 
-    A mutant that is no longer one of its architecture is left out.
+    A mutant that is no longer one of its architecture or machine is left out.
     """
     cells: dict[tuple[str, str, str], list[dict[str, Any]]] = {}
     for record in records:
@@ -346,7 +346,7 @@ def rows_of(records: Iterable[dict[str, Any]]) -> list[dict[str, Any]]:
         plain, patch = kernel.rsplit(",", 1) if "," in kernel else (kernel, "")
         source, scenario = plain.rsplit("+", 1) if "+" in plain else (plain, "")
         mutant = mutants().get(_name_of(patch)) if patch else None
-        if mutant and arch not in mutant.arches:
+        if mutant and (arch not in mutant.arches or machine != mutant.on(arch).machine):
             continue
         mutant = replace(mutant or Mutant(name=_name_of(patch) or "unmutated", source=source),
                          source=source, patch=Path(patch) if patch else None,

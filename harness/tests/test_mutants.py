@@ -100,6 +100,17 @@ def test_rows_are_made_of_stored_records_too() -> None:
     assert second["mutant"] == name and second["found_by"] == ["checker flush-first"]
 
 
+def test_what_ran_on_another_machine_than_a_mutant_wants_does_not_count() -> None:
+    record: dict[str, Any] = {
+        "kernel": {"id": "source:trixie+slim,configs/mutants/split-wrong-address.patch"},
+        "arch": "s390x", "theme": "a-theme", "machine": {"variant": "default"}, "failures": 0,
+        "race": "thp-split-gup", "mode": "natural", "splats": [], "replay": "",
+        "time_to_first_failure_s": None, "verdict": "SKIP"}
+    assert mutants.rows_of([record]) == []
+    row, = mutants.rows_of([{**record, "machine": {"variant": "s390x-edat"}}])
+    assert row["mutant"] == "split-wrong-address"
+
+
 def test_a_cell_that_was_run_again_counts_as_it_was_then(tmp_path: Path) -> None:
     name = next(iter(mutants.mutants()))
     common: dict[str, Any] = {
