@@ -7,6 +7,8 @@
 
 #define STRIDE		512	/* a sector: direct I/O reads and writes no less */
 #define STORES_MAX	64	/* in a row to one page, before the next one */
+#define DWELL_MAX	32768	/* the same of visits by the CPU that last */
+#define DWELLS_ONE_IN	8
 #define LOOKS_ONE_IN	3	/* visits to a page without a store */
 #define BURST		16	/* as many in a row, where they cost one call */
 #define REST_NS		20000000	/* at most, of pages that are alike */
@@ -162,7 +164,9 @@ static void look_at_others(unsigned int self, size_t page, const struct way *way
 
 /*
  * Some visits only look: a store renews the visitor's own translation, and what another one's
- * copy on write left behind would be seen by nobody.
+ * copy on write left behind would be seen by nobody. Some last: the page goes while it is
+ * stored to, and no fault of the visitor's drops the translation (QEMU's s390x forgets all
+ * of a CPU's on its way into the kernel, helper_lctlg()).
  */
 void words_run(unsigned int self, const struct way *way)
 {
@@ -170,7 +174,8 @@ void words_run(unsigned int self, const struct way *way)
 
 	while (!race_over()) {
 		size_t page = hot_first + rng_below(rng, hot_pages);
-		uint64_t times = rng_log(rng, STORES_MAX);
+		bool dwells = way == &way_cpu && !rng_below(rng, DWELLS_ONE_IN);
+		uint64_t times = rng_log(rng, dwells ? DWELL_MAX : STORES_MAX);
 		bool stores = way->set && rng_below(rng, LOOKS_ONE_IN);
 
 		if (way->burst && stores)
