@@ -22,6 +22,8 @@ never did on the unmutated kernel beside it. Times are from the start of the rou
 oracle's first failure, in seconds, the median over all boots and races that failed. *hits*: boots
 in which it was seen, of those that ran.
 
+`./mmrace mutants --base SUITE` puts those into another suite's kernel that have a patch for it.
+
 Nothing here was run longer than it says: "not found" is said of so many seconds and no more.
 
 A bug of your own: `./mmrace mutants --patch FILE --tree PATH --json` tries all races, those first
