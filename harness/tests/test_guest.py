@@ -16,6 +16,7 @@ from typing import Any
 import pytest
 
 from mmrace import build, config, initramfs, kernels
+from mmrace.machines import qemu
 from mmrace.machines.base import Agent, MachineLost
 from mmrace.machines.qemu import QemuMachine
 from mmrace.module_view import ModuleView
@@ -171,6 +172,19 @@ def test_a_silent_guest_tells_where_its_cpus_are(parts: tuple[kernels.Kernel, Pa
         while "sysrq: Show Blocked State" not in machine.console():
             assert time.monotonic() < deadline, "the kernel was not asked, or did not answer"
             time.sleep(0.2)
+
+
+def test_a_panic_that_never_ends_is_a_panic(parts: tuple[kernels.Kernel, Path], tmp_path: Path,
+                                            monkeypatch: pytest.MonkeyPatch) -> None:
+    kernel, image = parts
+    monkeypatch.setattr(qemu, "PANIC_ENDS_S", 1.0)
+    waits = dataclasses.replace(config.variant("one-cpu", "x86_64"), append="panic=0")
+    with QemuMachine(kernel, waits, image, tmp_path) as machine:
+        agent = Agent(machine)
+        agent.wait_ready(120)
+        with pytest.raises(MachineLost) as lost:
+            agent.request("sysrq", "c")
+        assert lost.value.kind == "panic" and "sysrq triggered crash" in lost.value.detail
 
 
 @pytest.mark.parametrize("form, magic", [("kdump", b"KDUMP   "), ("elf", b"\x7fELF")])

@@ -32,8 +32,13 @@ COMMON_APPEND = ("oops=panic sysrq_always_enabled loglevel=5 printk.devkmsg=on "
 DISK_FULL_BYTES = 64 << 10
 
 
-# The last line of a panic (kernel/panic.c).
+# The first and the last line of a panic (kernel/panic.c); how often they are looked for, and how
+# long a panic may take, in seconds. One that fails again on its way never ends the guest, whose
+# other CPUs may go on for minutes.
+PANIC = "Kernel panic - not syncing"
 PANIC_DONE = "---[ end Kernel panic"
+PANIC_LOOK_S = 1.0
+PANIC_ENDS_S = 20.0
 # The forms of a guest's memory, as dump-guest-memory takes them. kdump is compressed, and crash
 # (8.0.2) opens it; drgn (0.0.22) opens only an ELF file that has the kernel's addresses and its
 # VMCOREINFO (vmcore_modules in configs/arch/), as crash does too.
@@ -95,7 +100,8 @@ class QemuMachine:
         self._process: subprocess.Popen[bytes] | None = None
         self._ctl: socket.socket | None = None
         self._vmcore = vmcore
-        self._dumped = False
+        self._looked = 0.0
+        self._panicked: float | None = None
         self._offset = 0
         self._torn = b""
 
@@ -174,7 +180,7 @@ class QemuMachine:
             return []
         if not data:
             self._check_disk()
-            self._check_panic()
+        self._check_panic()
         self._offset += len(data)
         *lines, self._torn = (self._torn + data).split(b"\n")
         return parse_records(lines)
@@ -187,9 +193,20 @@ class QemuMachine:
                              "lost; free some or set MMRACE_RUNS")
 
     def _check_panic(self) -> None:
-        """A guest that waits after its panic: keep its memory, then end it."""
-        if self._vmcore and not self._dumped and PANIC_DONE in self.console():
-            self.dump()
+        """End a guest that waits after its panic, or does not get through it; keep its memory."""
+        now = time.monotonic()
+        if now - self._looked < PANIC_LOOK_S or not self.alive():
+            return
+        self._looked = now
+        console = self.console()
+        if PANIC not in console:
+            return
+        self._panicked = self._panicked or now
+        lasts_s = now - self._panicked
+        if ((self._vmcore and PANIC_DONE in console)
+                or (lasts_s > PANIC_ENDS_S and lasts_s > PANIC_ENDS_S * canary.slowdown())):
+            if self._vmcore:
+                self.dump()
             if self._process:
                 self._process.kill()
                 self._process.wait()
@@ -252,7 +269,6 @@ class QemuMachine:
 
     def dump(self) -> None:
         """The guest's memory as the file `vmcore`."""
-        self._dumped = True
         self.qmp("dump-guest-memory", protocol=f"file:{self.run}/vmcore", **VMCORES[self._vmcore])
 
     def power_off(self) -> None:
