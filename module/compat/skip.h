@@ -10,6 +10,7 @@
 
 #include <linux/kernel.h>
 #include <linux/mm.h>
+#include <linux/preempt.h>
 #include <linux/ptrace.h>
 #include <linux/string.h>
 
@@ -96,6 +97,21 @@ static __always_inline bool mmr_exchange_unflushed(struct pt_regs *regs,
 #else
 	return false;
 #endif
+}
+
+/*
+ * ptep_modify_prot_start() of s390 without its flush. Where there are guest storage keys it
+ * leaves preemption off for ptep_modify_prot_commit() (6.1, 6.12; no longer in 7.2).
+ */
+static __always_inline bool mmr_modify_unflushed(struct pt_regs *regs, struct mm_struct *mm,
+						 pte_t *ptep)
+{
+	if (!mmr_exchange_unflushed(regs, mm, ptep, pte_val(READ_ONCE(*ptep))))
+		return false;
+#ifdef COMPAT_HAVE_PGSTE
+	preempt_disable();
+#endif
+	return true;
 }
 
 #endif /* MMRACE_COMPAT_SKIP_H */

@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 /* Plants that need to know nothing beyond the call itself. */
 #include <linux/mm.h>
-#include <linux/preempt.h>
 
 #include "compat/skip.h"
 #include "mmrace.h"
@@ -38,19 +37,13 @@ bool mmr_plant_thp_wrong_address(struct mmr_event *ev)
 NOKPROBE_SYMBOL(mmr_plant_thp_wrong_address);
 
 /*
- * clear_refs takes the right to store away and does not flush. s390 flushes in
- * ptep_modify_prot_start(), which leaves preemption off for ptep_modify_prot_commit()
- * (arch/s390/mm/pgtable.c, 6.1 to 7.2).
+ * clear_refs takes the right to store away and does not flush. s390 flushes each entry, in
+ * ptep_modify_prot_start() (arch/s390/mm/pgtable.c, 6.1 to 7.2).
  */
 bool mmr_plant_skip_tlb_softdirty(struct mmr_event *ev)
 {
-	pte_t *ptep = (pte_t *)mmr_arg(ev, MMR_PTEP);
-
 	if (!mmr_has_arg(ev->site, MMR_PTEP))
 		return true;
-	if (!mmr_exchange_unflushed(ev->regs, ev->mm, ptep, pte_val(READ_ONCE(*ptep))))
-		return false;
-	preempt_disable();
-	return true;
+	return mmr_modify_unflushed(ev->regs, ev->mm, (pte_t *)mmr_arg(ev, MMR_PTEP));
 }
 NOKPROBE_SYMBOL(mmr_plant_skip_tlb_softdirty);

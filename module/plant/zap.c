@@ -49,11 +49,27 @@ bool mmr_plant_skip_tlb_pte(struct mmr_event *ev)
 }
 NOKPROBE_SYMBOL(mmr_plant_skip_tlb_pte);
 
+/*
+ * ppc64 flushes a huge entry at once when it is cleared (pmdp_huge_get_and_clear_full(), 6.1 to
+ * 7.2), before the folio is marked dirty: what is shared memory of a file counts as such.
+ */
+static bool huge_entry_unflushed(const struct mmr_event *ev)
+{
+	const struct vm_area_struct *vma = (struct vm_area_struct *)mmr_arg(ev, MMR_VMA);
+	const struct mmr_gather *gather = mmr_gather_of_current();
+
+	return gather && gather->mm == ev->mm && vma->vm_file && (vma->vm_flags & VM_SHARED) &&
+	       !((struct mmu_gather *)gather->tlb)->fullmm;
+}
+NOKPROBE_SYMBOL(huge_entry_unflushed);
+
 /* The zap never flushes what it unhooked until here. */
 bool mmr_plant_skip_tlb_zap(struct mmr_event *ev)
 {
 	struct mmr_gather *gather;
 
+	if (mmr_has_arg(ev->site, MMR_VMA))
+		return huge_entry_unflushed(ev);
 	if (mmr_has_arg(ev->site, MMR_PTEP)) {
 		gather = mmr_gather_of_current();
 		return gather && gather->mm == ev->mm && change_unflushed(ev);
