@@ -21,10 +21,11 @@ from pathlib import Path
 from rich.console import Console
 
 from mmrace import build, config, initramfs, tools
-from mmrace.boots import Boot, Preparation
+from mmrace.boots import Preparation
 from mmrace.cell import Place
 from mmrace.machines.base import Agent, Message
 from mmrace.machines.qemu import QemuMachine
+from mmrace.module_view import ModuleView
 from mmrace.paths import BUILD, TREE
 from mmrace.progress import Progress
 
@@ -32,7 +33,7 @@ DIR = "/scratch/ext4-brd"
 PLACE = Place("qemu", "debian:bookworm", "x86_64", "default")
 
 
-def first_loss(boot: Boot, argv: list[str], seconds: float) -> float | None:
+def first_loss(agent: Agent, argv: list[str], seconds: float) -> float | None:
     """Run a program in the guest; seconds to its first loss, or None."""
     found: list[float] = []
 
@@ -40,8 +41,8 @@ def first_loss(boot: Boot, argv: list[str], seconds: float) -> float | None:
         if record["t"] == "race" and record["r"].get("ev") == "failure":
             found.append(float(record["r"]["elapsed_s"]))
 
-    boot.agent.run([*argv, "--dir", DIR, "--duration", f"{seconds:g}", "--report-fd", "@REPORT"],
-                   seconds + 60, hear)
+    agent.run([*argv, "--dir", DIR, "--duration", f"{seconds:g}", "--report-fd", "@REPORT"],
+              seconds + 60, hear)
     return found[0] if found else None
 
 
@@ -67,12 +68,15 @@ def main() -> int:
     times: dict[str, list[float]] = {name: [] for name in sides}
     with tempfile.TemporaryDirectory() as home, QemuMachine(
             kernel, config.variant("default", "x86_64"), image, Path(home)) as machine:
-        boot = Boot(machine, Agent(machine), kernel, module.build_id, "/mmrace/races", Path(home))
-        boot.start("")
+        agent = Agent(machine)
+        agent.wait_ready(180)
+        refused = ModuleView(agent).insert()
+        if refused:
+            raise SystemExit(refused)
         for turn in range(args.turns):
             for name, argv in sides.items():
                 seed = [] if "reproducer" in name else ["--seed", str(turn + 1)]
-                found = first_loss(boot, [*argv, *seed], args.seconds)
+                found = first_loss(agent, [*argv, *seed], args.seconds)
                 times[name].append(args.seconds if found is None else found)
                 print(json.dumps({"turn": turn + 1, "program": name, "first_loss_s": found,
                                   "limit_s": args.seconds}), flush=True)
