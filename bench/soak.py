@@ -14,6 +14,7 @@ usage: PYTHONPATH=harness /usr/bin/python3 bench/soak.py [--kernel K] [--arch A]
 
 import argparse
 import itertools
+import re
 import shutil
 import sys
 import tempfile
@@ -40,15 +41,15 @@ from mmrace.session import Session
 from mmrace.store import Run
 
 SUITE = "trixie"
-# Of stress-ng's, those that change page tables, two at a time for some seconds each.
-STRESSORS = ("vm,mmap,mmapaddr,mmapfork,mmapmany,mprotect,mremap,madvise,munmap,msync,mlock,"
-             "tlb-shootdown,userfaultfd,fork,vfork,clone,shm,pagemove,pageswap,fault,brk,stack,"
-             "vma,malloc,prefetch,mincore,memfd,exit-group,memthrash,vm-splice")
-# Memory that they may take together, and what the guest has more for it, in MiB.
+# Of stress-ng's, those that change page tables: each for some seconds, in any order.
+STRESSORS = ("vm mmap mmapaddr mmapfork mmapmany mprotect mremap madvise munmap msync mlock "
+             "tlb-shootdown userfaultfd fork vfork clone shm pagemove pageswap fault brk stack "
+             "vma malloc prefetch mincore memfd exit-group memthrash vm-splice")
+# Memory that one of them may take, and what the guest has more for it, in MiB.
 BYTES_MIB, MORE_MIB = 96, 768
-COMMAND = (f"while :; do stress-ng --quiet --verify --oomable --with {STRESSORS} --sequential 2 "
-           f"--timeout 4 --vm-bytes {BYTES_MIB}m --mmap-bytes {BYTES_MIB}m "
-           f"--mremap-bytes {BYTES_MIB}m --temp-path /tmp; echo turn $?; done")
+COMMAND = (f"while :; do for s in $(shuf -e {STRESSORS}); do stress-ng --quiet --verify --oomable "
+           f"--$s 2 --timeout 4 --vm-bytes {BYTES_MIB}m --mmap-bytes {BYTES_MIB}m "
+           f"--mremap-bytes {BYTES_MIB}m --temp-path /tmp; echo turn $?; done; done")
 LOG = "/beside/tmp/beside.log"
 VARIANT = "soak"
 
@@ -103,7 +104,7 @@ class Soak(Session):
         self.prepared = Prepared(progress)
         self.starts = 0
         self.turns: Counter[str] = Counter()
-        self.errors: list[str] = []
+        self.said: Counter[str] = Counter()
         self._pid = ""
         self._heard = 0
         self._guest: Boot | None = None
@@ -143,7 +144,7 @@ class Soak(Session):
             if line.startswith("turn "):
                 self.turns[line.removeprefix("turn ")] += 1
             else:
-                self.errors.append(line)
+                self.said[re.sub(r"\[\d+\] ", "", line)] += 1
         self._heard = len(lines)
 
 
@@ -192,6 +193,14 @@ def summary(records: list[dict[str, Any]]) -> Iterator[str]:
                         or "none")
 
 
+def judged(home: Path) -> Iterator[str]:
+    """For each law, in how many cells it was judged to the end: a missed hit ends that."""
+    caps = [path.read_text().splitlines() for path in home.glob("cells/*/module-caps")]
+    laws = Counter(line for lines in caps for line in lines if line.startswith("checker."))
+    for line, cells in sorted(laws.items()):
+        yield f"{line.removeprefix('checker.')}: {cells} of {len(caps)} cells"
+
+
 def main() -> int:
     """Soak, print, and fail if anything was found or nothing was run."""
     parser = argparse.ArgumentParser(description=__doc__,
@@ -223,10 +232,10 @@ def main() -> int:
     print(f"{kernel} {args.arch}: {len(records)} cells in {minutes:.0f} min with every checker; "
           f"stress-ng started {session.starts} times, "
           f"{sum(session.turns.values())} turns (by exit code: {dict(session.turns)})")
-    for line in summary(records):
+    for line in (*summary(records), *judged(run.home)):
         print(line)
-    for line in session.errors:
-        print(f"stress-ng: {line}")
+    for line, times in session.said.items():
+        print(f"{line} ({times} times)")
     print(f"records: {run.home}")
     found = [record for record in records if record.get("findings") or record.get("splats")]
     return 1 if found or not records else 0
