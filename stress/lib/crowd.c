@@ -10,6 +10,7 @@
 
 #define THINGS_MAX 16
 #define HUGE_MAX (4 << 20)	/* larger pages take too long to fill */
+#define ROUND_NS 1000000000	/* no further change then: some take long on a busy machine */
 
 enum { WRITER0, WRITER1, PEER, OWNERS };
 
@@ -164,8 +165,10 @@ void crowd_peer(void)
 void crowd_change(void)
 {
 	struct rng *rng = race_rng();
+	uint64_t end = race_now_ns() + ROUND_NS;
 
-	for (unsigned int n = 0; n < crowd->calls && !race_over(); n++) {
+	for (unsigned int n = 0; n < crowd->calls && !race_over() &&
+	     race_now_ns() < end; n++) {
 		unsigned int i = changes->which[rng_below(rng, changes->nr)];
 		const struct change *c = crowd->changes[i];
 		uint64_t start;
