@@ -2,7 +2,7 @@
 """Which failures are expected where, and why: configs/expectations.toml."""
 
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cache
 from typing import Any
 
@@ -79,6 +79,12 @@ def rules() -> tuple[Rule, ...]:
     data = load(CONFIGS / "expectations.toml")
     return tuple(_rule(Record(f"{data.where}: expect {index + 1}", entry))
                  for index, entry in enumerate(data.data.get("expect", [])))
+
+
+def own_failures(cell: Cell, upstream: str) -> tuple[Verdict, ...]:
+    """The failures that a kernel with that upstream version may show in that race unplanted."""
+    shown = (expectation(replace(cell, mode=mode), upstream) for mode in MODES[:2])
+    return tuple({verdict for item in shown for verdict in item.verdicts if verdict.is_failure})
 
 
 def expectation(cell: Cell, upstream: str) -> Expectation:

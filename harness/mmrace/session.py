@@ -275,7 +275,8 @@ class Session:
                 pending: bool) -> dict[str, Any]:
         """The cell's record; a pending one says what is true if nothing follows it."""
         proof = controls.proof(self._proof(boot, cell))
-        verdict, reason = judge(cell, seen, proof is not None)
+        verdict, reason = judge(cell, seen, proof is not None,
+                                expectations.own_failures(cell, boot.kernel.upstream))
         if pending:
             verdict, reason = Verdict.INFRA, "the harness ended before the cell did"
         counter, need, got = exposure_of(seen)

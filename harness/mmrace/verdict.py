@@ -141,13 +141,17 @@ def losses(seen: Observation) -> str:
     return "; ".join(parts)
 
 
-def judge(cell: Cell, seen: Observation, control_proven: bool) -> tuple[Verdict, str]:
-    """The verdict of a cell and the reason for it."""
+def judge(cell: Cell, seen: Observation, control_proven: bool,
+          own: tuple[Verdict, ...] = ()) -> tuple[Verdict, str]:
+    """The verdict of a cell and the reason for it.
+
+    `own` are the failures that this kernel is known to show in this race without a plant.
+    """
     if seen.interrupted:
         return Verdict.INFRA, "interrupted before the end"
     failure = _failure(seen)
     if cell.mode == "control":
-        return _judge_control(seen, failure)
+        return _judge_control(seen, failure, own)
     if failure:
         return failure
     if seen.lost_kind:
@@ -183,13 +187,26 @@ def _judge_silence(seen: Observation, control_proven: bool) -> tuple[Verdict, st
     return Verdict.PASS, "; ".join(filter(None, [saw, "control proven", unseen]))
 
 
-def _judge_control(seen: Observation, failure: tuple[Verdict, str] | None) -> tuple[Verdict, str]:
+def _judge_control(seen: Observation, failure: tuple[Verdict, str] | None,
+                   own: tuple[Verdict, ...]) -> tuple[Verdict, str]:
+    """A control: what is proven is that the race sees harm, whoever did it.
+
+    So a data oracle that failed is a proof even on a kernel that fails by itself. What only the
+    kernel's log says, and says without a plant too, proves nothing of the race.
+    """
     plant = seen.describe.get("control")
     if seen.lost_kind and not seen.describe:
         # Nothing was planted yet.
         return _lost(seen)
     if failure:
-        return Verdict.PASS, f"the plant {plant} was detected: {failure[0]}: {failure[1]}"
+        saw = f"{failure[0]}: {failure[1]}"
+        if failure[0] not in own:
+            return Verdict.PASS, f"the plant {plant} was detected: {saw}"
+        if failure[0] == Verdict.RACE:
+            return Verdict.PASS, (f"the race fails with the plant {plant}, as it does on this "
+                                  f"kernel without it: {saw}")
+        return Verdict.INCONCLUSIVE, (f"this kernel shows it without the plant {plant}, too, and "
+                                      f"nothing else was seen: {saw}")
     if seen.lost_kind:
         return _lost(seen)
     if plant is None:

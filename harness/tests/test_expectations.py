@@ -5,7 +5,7 @@ import pytest
 
 from mmrace.cell import Cell
 from mmrace.errors import UsageError
-from mmrace.expectations import expectation, rules, version_matches
+from mmrace.expectations import expectation, own_failures, rules, version_matches
 from mmrace.verdict import Verdict
 
 
@@ -36,6 +36,11 @@ def test_the_known_bug_is_expected_where_it_is_and_only_there() -> None:
     assert expectation(cell("x86_64", "widened"), "6.1.176").verdicts == (Verdict.RACE,)
     for arch, version in (("x86_64", "6.12.107"), ("s390x", "6.1.176")):
         assert Verdict.RACE not in expectation(cell(arch, "widened"), version).verdicts
+
+
+def test_a_kernel_s_own_failures_are_those_of_both_modes() -> None:
+    assert own_failures(cell("x86_64", "control"), "6.1.176") == (Verdict.RACE,)
+    assert own_failures(cell("x86_64", "control"), "6.12.107") == ()
 
 
 def test_expected_record_says_whether_it_was_met() -> None:

@@ -91,6 +91,17 @@ def test_control_passes_only_when_the_plant_was_detected() -> None:
     assert judge(control, at_boot, False)[0] == Verdict.PANIC
 
 
+def test_what_a_kernel_shows_unplanted_proves_no_control_but_by_data() -> None:
+    control = dataclasses.replace(CELL, mode="control")
+    own = (Verdict.RACE, Verdict.SPLAT)
+    warned = clean(splats=[{"verdict": "SPLAT", "title": "WARNING in ext4_dirty_folio"}])
+    assert judge(control, warned, False)[0] == Verdict.PASS
+    verdict, reason = judge(control, warned, False, own)
+    assert verdict == Verdict.INCONCLUSIVE and "without the plant" in reason
+    verdict, reason = judge(control, clean(failures=1), False, own)
+    assert verdict == Verdict.PASS and "as it does on this kernel without it" in reason
+
+
 @pytest.mark.parametrize("verdicts, code", [
     ([Verdict.PASS], 0),
     ([Verdict.PASS, Verdict.RACE], 1),
