@@ -1,6 +1,8 @@
 # SPDX-License-Identifier: GPL-2.0
 """Typed records from configs/*.toml: one record a thing, every error naming file and key."""
 
+import difflib
+import math
 import tomllib
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -12,18 +14,31 @@ from mmrace.errors import UsageError
 from mmrace.paths import CONFIGS
 
 
-class Record:
-    """A TOML table that is read key by key with the type that is expected."""
+# What a TOML type is called in an error.
+KINDS = {str: "a text", int: "a whole number", bool: "true or false", list: "a list",
+         dict: "a table"}
 
-    def __init__(self, where: str, data: Mapping[str, Any]) -> None:
+
+class Record:
+    """A TOML table that is read key by key with the type that is expected.
+
+    `done` refuses what nobody asked for: a key that is misspelt must not count as left out.
+    """
+
+    def __init__(self, where: str, data: Any) -> None:
+        if not isinstance(data, Mapping):
+            raise UsageError(f"{where}: it must be a table, it is {data!r}")
         self.where = where
-        self.data = data
+        self.data: Mapping[str, Any] = data
+        self._asked: set[str] = set()
 
     def _get(self, key: str, kind: type, default: Any = None) -> Any:
+        self._asked.add(key)
         value = self.data.get(key, default)
-        if not isinstance(value, kind):
-            raise UsageError(f"{self.where}: '{key}' must be {kind.__name__}, "
-                             f"it is {value!r}")
+        if value is None:
+            raise UsageError(f"{self.where}: '{key}' is missing; it must be {KINDS[kind]}")
+        if not isinstance(value, kind) or (kind is int and isinstance(value, bool)):
+            raise UsageError(f"{self.where}: '{key}' must be {KINDS[kind]}, it is {value!r}")
         return value
 
     def text(self, key: str, default: str | None = None) -> str:
@@ -40,7 +55,20 @@ class Record:
 
     def texts(self, key: str, default: list[str] | None = None) -> list[str]:
         """The list of strings under key."""
-        return [str(item) for item in self._get(key, list, default)]
+        found = self._get(key, list, default)
+        for item in found:
+            if not isinstance(item, str):
+                raise UsageError(f"{self.where}: '{key}' must be a list of texts, it has {item!r}")
+        return list(found)
+
+    def seconds(self, key: str) -> float:
+        """The number under key, which must be a time above 0, in seconds."""
+        self._asked.add(key)
+        value = self.data.get(key)
+        if (not isinstance(value, (int, float)) or isinstance(value, bool)
+                or not 0 < value < math.inf):
+            raise UsageError(f"{self.where}: '{key}' must be seconds above 0, it is {value!r}")
+        return value
 
     def table(self, key: str) -> "Record":
         """The table under key."""
@@ -50,6 +78,19 @@ class Record:
         """Every table in this one, by name."""
         return {name: Record(f"{self.where}: {name}", value)
                 for name, value in self.data.items() if isinstance(value, dict)}
+
+    def records(self, key: str) -> list["Record"]:
+        """The tables of the list under key (`[[key]]`), none where there is no such key."""
+        return [Record(f"{self.where}: {key} {index}", entry)
+                for index, entry in enumerate(self._get(key, list, []), 1)]
+
+    def done(self) -> None:
+        """Refuse keys that were not asked for."""
+        for key in self.data.keys() - self._asked:
+            close = difflib.get_close_matches(key, self._asked, 1)
+            hint = f"did you mean '{close[0]}'?" if close else (
+                f"here are: {', '.join(sorted(self._asked))}")
+            raise UsageError(f"{self.where}: '{key}' means nothing here; {hint}")
 
 
 def load(path: Path) -> Record:
@@ -61,7 +102,9 @@ def load(path: Path) -> Record:
                           tomllib.load(file))
     except FileNotFoundError:
         raise UsageError(f"no such configuration file: {path}") from None
-    except tomllib.TOMLDecodeError as error:
+    except OSError as error:
+        raise UsageError(f"cannot read the configuration file {path}: {error.strerror}") from None
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
         raise UsageError(f"{path}: not valid TOML: {error}") from None
 
 
@@ -130,8 +173,8 @@ def arch(name: str) -> Arch:
         raise UsageError(f"unknown architecture '{name}'; configs/arch/ has: "
                          f"{', '.join(arch_names())}")
     record = load(CONFIGS / "arch" / f"{name}.toml")
-    qemu = record.table("qemu")
-    return Arch(
+    qemu, kernel_build = record.table("qemu"), record.table("build")
+    found = Arch(
         name=name, debian=record.text("debian"), meta_image=record.text("meta_image"),
         meta_headers=record.text("meta_headers"), kernel_arch=record.text("kernel_arch"),
         gnu=record.text("gnu"), qemu_binary=qemu.text("binary"),
@@ -143,8 +186,11 @@ def arch(name: str) -> Arch:
         vmcore_modules=tuple(qemu.texts("vmcore_modules", [])),
         console=qemu.text("console"), image=qemu.text("image"), bus=qemu.text("bus"),
         modules=tuple(qemu.texts("modules")),
-        build_targets=tuple(record.table("build").texts("targets")),
-        build_image=record.table("build").text("image"))
+        build_targets=tuple(kernel_build.texts("targets")),
+        build_image=kernel_build.text("image"))
+    for read in (record, qemu, kernel_build):
+        read.done()
+    return found
 
 
 @cache
@@ -157,8 +203,7 @@ def debian_suites() -> dict[str, tuple[str, ...]]:
 def toolchain_suite(version: str) -> str:
     """The Debian suite whose compiler builds a kernel of that upstream version."""
     data = load(CONFIGS / "kernels.toml")
-    for entry in data.data["toolchain"]:
-        record = Record(f"{data.where}: toolchain", entry)
+    for record in data.records("toolchain"):
         if _numbers(version) < _numbers(record.text("below")):
             return record.text("suite")
     raise UsageError(f"{data.where}: no [[toolchain]] for version {version}")
@@ -168,37 +213,52 @@ def _numbers(version: str) -> tuple[int, ...]:
     return tuple(int(part) for part in version.split("."))
 
 
+def _variant(name: str, record: Record) -> Variant:
+    found = Variant(name=name, arches=tuple(record.texts("arches")),
+                    vcpus=record.integer("vcpus"), memory_mib=record.integer("memory_mib"),
+                    append=record.text("append", ""),
+                    accel=record.text("accel", "tcg,thread=multi"),
+                    qemu_args=tuple(record.texts("qemu_args", [])),
+                    modules=tuple(record.texts("modules", [])),
+                    emulator=record.text("emulator", ""))
+    record.done()
+    return found
+
+
 @cache
 def variants() -> dict[str, Variant]:
     """Machine variants by name."""
-    return {name: Variant(name=name, arches=tuple(record.texts("arches")),
-                          vcpus=record.integer("vcpus"),
-                          memory_mib=record.integer("memory_mib"),
-                          append=record.text("append", ""),
-                          accel=record.text("accel", "tcg,thread=multi"),
-                          qemu_args=tuple(record.texts("qemu_args", [])),
-                          modules=tuple(record.texts("modules", [])),
-                          emulator=record.text("emulator", ""))
+    return {name: _variant(name, record)
             for name, record in load(CONFIGS / "machines.toml").tables().items()}
+
+
+def check_variant(name: str) -> None:
+    """Refuse a machine variant that has no record."""
+    if name not in variants():
+        raise UsageError(f"unknown machine variant '{name}'; configs/machines.toml has: "
+                         f"{', '.join(variants())}")
 
 
 def variant(name: str, arch_name: str) -> Variant:
     """The machine variant of that name, which must exist for the architecture."""
+    check_variant(name)
     known = variants()
-    if name not in known:
-        raise UsageError(f"unknown machine variant '{name}'; configs/machines.toml has: "
-                         f"{', '.join(known)}")
     if arch_name not in known[name].arches:
         raise UsageError(f"machine variant '{name}' does not exist for {arch_name}, only for "
                          f"{', '.join(known[name].arches)}")
     return known[name]
 
 
+def _scratch(name: str, record: Record) -> Scratch:
+    found = Scratch(name=name, fstype=record.text("fstype"), size_mib=record.integer("size_mib"),
+                    device=record.text("device"), mkfs=tuple(record.texts("mkfs")),
+                    modules=tuple(record.texts("modules")))
+    record.done()
+    return found
+
+
 @cache
 def scratches() -> dict[str, Scratch]:
     """Scratch file systems by name."""
-    return {name: Scratch(name=name, fstype=record.text("fstype"),
-                          size_mib=record.integer("size_mib"), device=record.text("device"),
-                          mkfs=tuple(record.texts("mkfs")),
-                          modules=tuple(record.texts("modules")))
+    return {name: _scratch(name, record)
             for name, record in load(CONFIGS / "scratch.toml").tables().items()}

@@ -60,12 +60,18 @@ class _SourceSuite(Suite):
                   what=f"downloading the source of {package} ({self.name})")
 
 
+def _recipe(name: str, record: config.Record) -> Recipe:
+    found = Recipe(name=name, arch=record.text("arch"), suite=record.text("suite"),
+                   lacks=record.text("lacks"), file=record.text("file"),
+                   after=record.text("after"), insert=record.text("insert"))
+    record.done()
+    return found
+
+
 @cache
 def recipes() -> dict[str, Recipe]:
     """Every emulator that can be built, by name."""
-    return {name: Recipe(name=name, arch=record.text("arch"), suite=record.text("suite"),
-                         lacks=record.text("lacks"), file=record.text("file"),
-                         after=record.text("after"), insert=record.text("insert"))
+    return {name: _recipe(name, record)
             for name, record in config.load(CONFIGS / "emulators.toml").tables().items()}
 
 

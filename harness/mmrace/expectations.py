@@ -64,21 +64,21 @@ def _rule(record: Record) -> Rule:
         verdicts = tuple(Verdict(word) for word in record.texts("verdicts"))
     except ValueError as error:
         raise UsageError(f"{record.where}: {error}; verdicts are {', '.join(Verdict)}") from None
-    return Rule(race=record.text("race"), arches=tuple(record.texts("arches")),
+    rule = Rule(race=record.text("race"), arches=tuple(record.texts("arches")),
                 modes=tuple(record.texts("modes", list(MODES[:2]))),
                 kernel=tuple(record.texts("kernel", [])),
                 options=tuple(tuple(pair.partition("=")[::2])  # type: ignore[misc]
                               for pair in record.texts("options", [])),
                 expectation=Expectation(verdicts, record.text("reason"),
                                         record.text("fix", "") or None))
+    record.done()
+    return rule
 
 
 @cache
 def rules() -> tuple[Rule, ...]:
     """Every entry, in the file's order."""
-    data = load(CONFIGS / "expectations.toml")
-    return tuple(_rule(Record(f"{data.where}: expect {index + 1}", entry))
-                 for index, entry in enumerate(data.data.get("expect", [])))
+    return tuple(map(_rule, load(CONFIGS / "expectations.toml").records("expect")))
 
 
 def own_failures(cell: Cell, upstream: str) -> tuple[Verdict, ...]:

@@ -51,6 +51,7 @@ def hosts() -> dict[str, Host]:
         if found[name].module not in MODULE_PLACES:
             raise UsageError(f"{record.where}: 'module' must be one of "
                              f"{', '.join(MODULE_PLACES)}, it is '{found[name].module}'")
+        record.done()
     return found
 
 

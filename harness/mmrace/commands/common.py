@@ -4,6 +4,8 @@
 import argparse
 import difflib
 import json
+import math
+import os
 import random
 import sys
 from collections.abc import Callable, Sequence
@@ -64,15 +66,26 @@ def check_cell(cell: Cell, allow_plants: bool = False) -> Cell:
     if cell.on == "qemu":
         parse_id(cell.kernel, arch)
         config.variant(cell.variant, cell.arch)
-    elif cell.on != "local" and hosts.of_machine(cell.on) is None:
-        raise UsageError(f"unknown machine '{cell.on}'; it is qemu, local, or "
-                         f"{hosts.PREFIX}NAME with a host of {hosts.hosts_file()}")
+    else:
+        _check_real(cell)
     if cell.on != "qemu" and cell.mode == "control" and not allow_plants:
         raise UsageError(f"mode control plants a bug into the running kernel of {cell.on}, which "
                          "can corrupt its files; give --allow-plants if that may be")
-    if cell.duration <= 0:
-        raise UsageError(f"--duration must be more than 0 seconds, not {cell.duration:g}")
     return cell
+
+
+def _check_real(cell: Cell) -> None:
+    """Refuse what a real machine cannot be told: it is what it is, and runs what it runs."""
+    host = hosts.of_machine(cell.on)
+    if cell.on != "local" and host is None:
+        raise UsageError(f"unknown machine '{cell.on}'; it is qemu, local, or "
+                         f"{hosts.PREFIX}NAME with a host of {hosts.hosts_file()}")
+    own = host.arch if host else os.uname().machine
+    for given, has, option in ((cell.arch, own, "--arch"), (cell.kernel, "running", "--kernel"),
+                               (cell.variant, "default", "--machine")):
+        if given != has:
+            raise UsageError(f"{option} {given} is for guests; {cell.on} is {own} and runs its "
+                             f"own kernel: leave {option} out")
 
 
 def add_plants_option(parser: argparse.ArgumentParser) -> None:
@@ -90,6 +103,8 @@ def parse_options(pairs: Sequence[str]) -> tuple[tuple[str, str], ...]:
         if not equals or not key:
             raise UsageError(f"--option takes KEY=VALUE, not '{pair}'")
         parsed.append((key.lstrip("-"), value))
+    if len(dict(parsed)) < len(parsed):
+        raise UsageError(f"each option of a race is given once, not {' '.join(pairs)}")
     return tuple(parsed)
 
 
@@ -98,11 +113,19 @@ def default_seed() -> int:
     return random.SystemRandom().randrange(1, 1 << 32)
 
 
+def seed(text: str) -> int:
+    """An argparse type: a seed, which fits in 64 bits even when it is counted up."""
+    value = int(text)
+    if not 0 <= value < 1 << 63:
+        raise argparse.ArgumentTypeError(f"must be from 0 to {(1 << 63) - 1}, not {text}")
+    return value
+
+
 def positive(kind: Callable[[str], Any]) -> Callable[[str], Any]:
-    """An argparse type: a number of that kind above zero."""
+    """An argparse type: a finite number of that kind above zero."""
     def parse(text: str) -> Any:
         value = kind(text)
-        if value <= 0:
+        if not 0 < value < math.inf:
             raise argparse.ArgumentTypeError(f"must be above 0, not {text}")
         return value
     parse.__name__ = kind.__name__

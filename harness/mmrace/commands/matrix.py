@@ -4,7 +4,8 @@
 import argparse
 import itertools
 import os
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -41,7 +42,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("-n", "--jobs", type=common.positive(int), default=1,
                         help="machines at once (default: %(default)s); each cell's time limits "
                              "grow with how slow that makes this machine")
-    parser.add_argument("--seed", type=int, default=None,
+    parser.add_argument("--seed", type=common.seed, default=None,
                         help="the plan's seed (default: a new one, printed)")
     common.add_plants_option(parser)
     parser.add_argument("--json", action="store_true",
@@ -64,21 +65,30 @@ def _all(record: Record, key: str, known: Iterable[str]) -> list[str]:
 
 
 def _races(record: Record) -> list[str]:
+    """The races under `races`, or those of the `themes`."""
     if "themes" not in record.data:
         return _all(record, "races", build.race_names())
+    if "races" in record.data:
+        raise UsageError(f"{record.where}: name 'races' or 'themes', not both")
     themes = build.themes()
-    return [race for theme in record.texts("themes") for race in themes.get(theme, [])]
+    for theme in record.texts("themes"):
+        if theme not in themes:
+            raise UsageError(f"{record.where}: no race has the theme '{theme}'; there are: "
+                             f"{', '.join(sorted(themes))}")
+    return [race for theme in record.texts("themes") for race in themes[theme]]
 
 
 def _guests(record: Record) -> list[Place]:
-    """Kernels x architectures x variants, without those that do not exist."""
+    """Kernels x architectures x variants, without those that do not exist together."""
+    for name in record.texts("variants", []):
+        config.check_variant(name)
     suites = {f"debian:{name}": arches for name, arches in config.debian_suites().items()}
     return [Place("qemu", kernel, arch, variant)
             for kernel, arch, variant in itertools.product(
                 _all(record, "kernels", suites), _all(record, "arches", config.arch_names()),
                 record.texts("variants", ["default"]))
-            if arch in suites.get(kernel, (arch,))
-            and (variant not in config.variants() or arch in config.variants()[variant].arches)]
+            if config.arch(arch).name in suites.get(kernel, (arch,))
+            and arch in config.variants()[variant].arches]
 
 
 def _hosts(record: Record) -> list[Place]:
@@ -97,31 +107,57 @@ def _hosts(record: Record) -> list[Place]:
     return places
 
 
-def _group(record: Record, seed: int) -> list[Cell]:
+def _group(record: Record, seed: int, allow_plants: bool) -> list[Cell]:
+    """The cells of one group; UsageError where there are none, or one that cannot be run."""
     durations = record.table("duration")
-    cells = []
+    seconds = {mode: durations.seconds(mode) for mode in record.texts("modes", list(MODES[:2]))}
+    for mode in durations.data:
+        if mode not in MODES:
+            raise UsageError(f"{durations.where}: unknown mode '{mode}'; modes are "
+                             f"{', '.join(MODES)}")
     places = _hosts(record) if "on" in record.data else _guests(record)
-    for place, race, mode in itertools.product(places, _races(record),
-                                               record.texts("modes", list(MODES[:2]))):
-        seconds = durations.data.get(mode)
-        if not isinstance(seconds, (int, float)):
-            raise UsageError(f"{durations.where}: no duration in seconds for mode '{mode}'")
-        cells.append(Cell(on=place.on, kernel=place.kernel, arch=place.arch, race=race, mode=mode,
-                          duration=seconds, seed=seed, variant=place.variant,
-                          options=common.parse_options(record.texts("options", [])),
-                          checkers=record.flag("checkers", False)))
-    return cells
+    races = _races(record)
+    options = common.parse_options(record.texts("options", []))
+    checkers = record.flag("checkers", False)
+    record.done()
+    cells = [Cell(on=place.on, kernel=place.kernel, arch=place.arch, race=race, mode=mode,
+                  duration=seconds[mode], seed=seed, variant=place.variant, options=options,
+                  checkers=checkers)
+             for place, race, mode in itertools.product(places, races, seconds)]
+    if not cells:
+        raise UsageError(f"{record.where}: there is no cell in it: a list is empty, or none of "
+                         "its kernels exists for its architectures and machine variants")
+    return [common.check_cell(cell, allow_plants) for cell in cells]
+
+
+@contextmanager
+def _named(where: str) -> Iterator[None]:
+    """A usage error of the block names the place in the file."""
+    try:
+        yield
+    except UsageError as error:
+        text = str(error)
+        raise UsageError(text if text.startswith(where) else f"{where}: {text}") from None
 
 
 def cells_of(path: Path, seed: int, allow_plants: bool = False) -> list[Cell]:
-    """Every cell of a matrix file, in the file's order."""
+    """Every cell of a matrix file, in the file's order; UsageError names what is wrong in it."""
     data = config.load(path)
-    groups = data.data.get("cells")
-    if not isinstance(groups, list) or not groups:
+    groups = data.records("cells")
+    data.done()
+    if not groups:
         raise UsageError(f"{data.where}: no [[cells]]")
-    return [common.check_cell(cell, allow_plants)
-            for index, group in enumerate(groups)
-            for cell in _group(Record(f"{data.where}: cells {index + 1}", group), seed)]
+    cells: list[Cell] = []
+    for group in groups:
+        with _named(group.where):
+            cells += _group(group, seed, allow_plants)
+    names: set[str] = set()
+    for cell in cells:
+        if cell.name in names:
+            raise UsageError(f"{data.where}: two of its cells are {cell.name}; each must be there "
+                             "once")
+        names.add(cell.name)
+    return cells
 
 
 def _unexpected(record: dict[str, Any]) -> str | None:
@@ -142,6 +178,8 @@ def main(args: argparse.Namespace) -> int:
     if bool(args.matrix) == bool(args.resume):
         raise UsageError("name a matrix of configs/matrix/, or a run with --resume (not both)")
     resumed = run_directory(args.resume) if args.resume else None
+    if resumed and args.seed is not None:
+        raise UsageError("--resume goes on with the run's own seed; leave --seed out")
     if resumed:
         path, seed = recall(resumed)
     else:

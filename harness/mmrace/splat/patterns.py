@@ -63,20 +63,25 @@ def _pattern(record: Record) -> Pattern:
     if verdict not in VERDICTS:
         raise UsageError(f"{record.where}: 'verdict' must be one of {', '.join(VERDICTS)}, "
                          f"it is {verdict!r}")
-    return Pattern(record.text("kind"), verdict, _regex(record, "title"),
-                   frozenset(record.texts("joins", [])))
+    pattern = Pattern(record.text("kind"), verdict, _regex(record, "title"),
+                      frozenset(record.texts("joins", [])))
+    record.done()
+    return pattern
+
+
+def _suppression(record: Record) -> tuple[re.Pattern[str], str]:
+    found = _regex(record), record.text("reason")
+    record.done()
+    return found
 
 
 @cache
 def patterns(path: Path = CONFIGS / "splats.toml") -> Patterns:
     """The patterns of PATH; a bad entry is a UsageError that names it."""
     data = load(path)
-
-    def records(key: str) -> list[Record]:
-        return [Record(f"{data.where}: {key} {index + 1}", entry)
-                for index, entry in enumerate(data.data.get(key, []))]
-
-    return Patterns(
-        tuple(_pattern(record) for record in records("pattern")),
-        tuple((_regex(record), record.text("reason")) for record in records("suppress")),
+    found = Patterns(
+        tuple(map(_pattern, data.records("pattern"))),
+        tuple(map(_suppression, data.records("suppress"))),
         tuple(data.texts("hang_order")))
+    data.done()
+    return found
