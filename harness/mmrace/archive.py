@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from mmrace import tools
-from mmrace.errors import InfraError
+from mmrace.errors import InfraError, UsageError
 from mmrace.locks import locked
 from mmrace.paths import cache_dir
 
@@ -29,6 +29,9 @@ def archive_url() -> str:
     """The archive that this machine uses for Debian's main component."""
     override = os.environ.get("MMRACE_DEBIAN_ARCHIVE")
     if override:
+        if "://" not in override:
+            raise UsageError("MMRACE_DEBIAN_ARCHIVE must be an URL, such as "
+                             f"http://deb.debian.org/debian, not '{override}'")
         return override.rstrip("/")
     tools.need("apt-get")
     listing = subprocess.run(

@@ -58,8 +58,8 @@ class Cell:
         """Where it runs; cells with the same place can share a boot."""
         return Place(self.on, self.kernel, self.arch, self.variant)
 
-    def replay(self) -> str:
-        """The command that runs this cell again."""
+    def replay(self, scratch: str | None = None) -> str:
+        """The command that runs this cell again, with the scratch directory that was named."""
         words = ["./mmrace", "run"]
         if self.on != "qemu":
             words += ["--on", self.on]
@@ -72,6 +72,8 @@ class Cell:
             words += ["--option", f"{key}={value}"]
         if self.checkers:
             words.append("--checkers")
+        if scratch:
+            words += ["--dir", scratch]
         if self.on != "qemu" and self.mode == "control":
             words.append("--allow-plants")
         return shlex.join(words)

@@ -124,7 +124,7 @@ class Session:
                   "machine": {"kind": cell.on, "accel": None, "vcpus": None},
                   "verdict": str(verdict), "reason": reason, "expected": None, "rounds": 0,
                   "failures": 0, "time_to_first_failure_s": None, "exposure": None,
-                  "counters": {}, "seed": cell.seed, "replay": cell.replay(),
+                  "counters": {}, "seed": cell.seed, "replay": cell.replay(self._scratch),
                   "run_dir": str(self.run.home), **self._names(cell, where)}
         self.run.record(where, record)
         self.progress.cell_done(record)
@@ -303,7 +303,7 @@ class Session:
             "checkers": cell.checkers,
             "duration_s": cell.duration, "elapsed_s": (seen.end or {}).get("elapsed_s"),
             "started": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(started)),
-            "seed": cell.seed, "options": dict(cell.options), "replay": cell.replay(),
+            "seed": cell.seed, "options": dict(cell.options), "replay": cell.replay(self._scratch),
             "run_dir": str(self.run.home), **self._names(cell, where),
         }
 

@@ -1,6 +1,8 @@
 # SPDX-License-Identifier: GPL-2.0
 """Bad input: exit code 2, the thing named, the mend named, nothing fetched or booted."""
 
+import os
+import re
 import shlex
 import subprocess
 from pathlib import Path
@@ -10,6 +12,9 @@ import pytest
 from mmrace.cell import Cell
 from mmrace.cli import COMMANDS
 from mmrace.commands import replay, run
+from mmrace.commands.matrix import cells_of
+from mmrace.config import arch_names
+from mmrace.errors import UsageError
 from mmrace.paths import TREE
 
 
@@ -20,6 +25,8 @@ def mmrace(*words: str, **env: str) -> subprocess.CompletedProcess[str]:
 
 
 RUN = ("run", "--kernel", "debian:bookworm", "--arch", "x86_64", "--race", "lost-write")
+LOCAL = ("run", "--on", "local", "--race", "lost-write")
+OTHER_ARCH = next(name for name in arch_names() if name != os.uname().machine)
 
 
 @pytest.mark.parametrize("words, says", [
@@ -32,6 +39,11 @@ RUN = ("run", "--kernel", "debian:bookworm", "--arch", "x86_64", "--race", "lost
     ((*RUN, "--machine", "mainframe"), "ppc64-hash"),
     ((*RUN, "--machine", "ppc64-hash"), "does not exist for x86_64"),
     ((*RUN, "--duration", "-1"), "must be above 0"),
+    ((*RUN, "--duration", "nan"), "must be above 0"),
+    ((*RUN, "--duration", "inf"), "must be above 0"),
+    ((*RUN, "--seed", "-1"), "must be from 0 to"),
+    ((*RUN, "--seed", str(1 << 64)), "must be from 0 to"),
+    ((*RUN, "--option", "pages=1", "--option", "pages=2"), "given once"),
     ((*RUN, "--option", "zap"), "KEY=VALUE"),
     ((*RUN, "--option", "zip=munmap"), "has no option 'zip'; it has: zap, clean, pages"),
     ((*RUN, "--option", "zap=unmap"), "one of munmap, "),
@@ -40,8 +52,20 @@ RUN = ("run", "--kernel", "debian:bookworm", "--arch", "x86_64", "--race", "lost
      "no such directory: /nowhere"),
     (("run", "--on", "ssh:nobody", "--race", "lost-write"), "unknown host 'nobody'"),
     (("run", "--on", "lathe", "--race", "lost-write"), "unknown machine 'lathe'"),
-    (("run", "--on", "local", "--race", "lost-write", "--mode", "control"), "--allow-plants"),
+    ((*LOCAL, "--mode", "control"), "--allow-plants"),
+    ((*LOCAL, "--kernel", "debian:sid"), "leave --kernel out"),
+    ((*LOCAL, "--arch", "not-this"), "unknown architecture 'not-this'"),
+    ((*LOCAL, "--arch", OTHER_ARCH), "leave --arch out"),
+    ((*LOCAL, "--machine", "numa"), "leave --machine out"),
+    ((*LOCAL, "--vmcore", "elf"), "leave --vmcore out"),
     (("matrix", "nothing"), "configs/matrix/ has: "),
+    (("matrix", "--resume", "/nowhere", "--seed", "1"), "no run '/nowhere'"),
+    (("list", "races", "--kernel", "debian:sid"), "leave --kernel out"),
+    (("replay",), "a replay line begins with"),
+    (("replay", "./mmrace run --race 'lost"), "cut off (No closing quotation)"),
+    (("replay", "./mmrace", "run", "--race", "lost-write", "--times", "2"), "--kernel is missing"),
+    (("replay", "./mmrace run --race lost-write", "--times", "0"), "must be above 0"),
+    (("replay", "--times", "2", "./mmrace", "matrix", "quick"), "a replay line begins with"),
     (("export", "lava", "nothing", "--output", "/nowhere"), "configs/matrix/ has: "),
     (("export", "lava", "quick"), "--output"),
     (("export", "lava", "quick", "--output", "/nowhere", "--url", "here"), "--url takes an URL"),
@@ -84,11 +108,64 @@ def test_a_shell_completes_commands(tmp_path: Path) -> None:
     assert said.read_text().split() == ["matrix"]
 
 
+GROUP: dict[str, str | None] = {
+    "kernels": '["debian:sid"]', "arches": '["x86_64"]', "races": '["lost-write"]',
+    "modes": '["natural"]', "duration": "{ natural = 1 }"}
+
+
+@pytest.mark.parametrize("changed, says", [
+    ({"races": None}, "'races' is missing; it must be a list"),
+    ({"races": None, "racse": "[]"}, "'races' is missing"),
+    ({"checker": "true"}, "'checker' means nothing here; did you mean 'checkers'?"),
+    ({"kernels": '"debian:sid"'}, "'kernels' must be a list, it is 'debian:sid'"),
+    ({"kernels": "[1]"}, "'kernels' must be a list of texts, it has 1"),
+    ({"kernels": "[]"}, "there is no cell in it"),
+    ({"kernels": '["debian:potato"]'}, "unknown Debian suite 'potato'"),
+    ({"kernels": '["debian:bullseye"]', "arches": '["s390x"]'}, "there is no cell in it"),
+    ({"arches": '["vax"]'}, "unknown architecture 'vax'"),
+    ({"variants": '["mainframe"]'}, "unknown machine variant 'mainframe'"),
+    ({"races": None, "themes": '["lost-wrote"]'}, "no race has the theme 'lost-wrote'"),
+    ({"themes": '["lost-write"]'}, "'races' or 'themes', not both"),
+    ({"modes": '["wide"]', "duration": "{ wide = 1 }"}, "unknown mode 'wide'"),
+    ({"modes": "[]"}, "there is no cell in it"),
+    ({"duration": "{ natural = nan }"}, "'natural' must be seconds above 0, it is nan"),
+    ({"duration": "{ natural = true }"}, "'natural' must be seconds above 0, it is True"),
+    ({"duration": "{ widened = 1 }"}, "'natural' must be seconds above 0, it is None"),
+    ({"duration": "5"}, "'duration' must be a table, it is 5"),
+    ({"on": '["local"]'}, "means nothing here"),
+    ({"on": '["label:none"]', "kernels": None, "arches": None}, "no host is 'label:none'"),
+    ({"kernels": '["debian:sid", "debian:sid"]'}, "must be there once"),
+])
+def test_a_wrong_matrix_is_refused_by_name(changed: dict[str, str | None], says: str,
+                                           tmp_path: Path) -> None:
+    matrix = tmp_path / "mine.toml"
+    matrix.write_text("[[cells]]\n" + "".join(
+        f"{key} = {value}\n" for key, value in (GROUP | changed).items() if value is not None))
+    with pytest.raises(UsageError) as error:
+        cells_of(matrix, 1)
+    assert says in str(error.value) and str(matrix) in str(error.value)
+
+
+@pytest.mark.parametrize("content, says", [
+    (b"", "no [[cells]]"), (b"cells = 3", "'cells' must be a list"),
+    (b"cells = [1]", "cells 1: it must be a table"), (b"\xff\xfe", "not valid TOML"),
+    (b"[[cell]]", "'cell' means nothing here; did you mean 'cells'?"),
+])
+def test_what_is_no_matrix_is_refused(content: bytes, says: str, tmp_path: Path) -> None:
+    (tmp_path / "mine.toml").write_bytes(content)
+    with pytest.raises(UsageError, match=re.escape(says)):
+        cells_of(tmp_path / "mine.toml", 1)
+
+
 @pytest.mark.parametrize("cell", [
     Cell("debian:trixie", "ppc64le", "lost-write", "widened", 2.5, 7, variant="ppc64-hash",
          options=(("zap", "munmap"), ("pages", "4")), checkers=True),
     Cell("running", "x86_64", "stale-translation", "control", 1, 8, on="local"),
 ])
 def test_a_replay_line_makes_the_same_cell(cell: Cell) -> None:
-    options = replay.parse(shlex.split(cell.replay()))
-    assert run.cells_of(options) == [cell]
+    line = cell.replay("/mnt/a directory")
+    for words in ([line], shlex.split(line), [line, "--times", "3"]):
+        options = replay.parse(words)
+        assert run.cells_of(options) == [cell]
+        assert options.dir == "/mnt/a directory"
+        assert options.times == (3 if "--times" in words else 1)

@@ -11,7 +11,7 @@ from typing import Any
 
 from mmrace.bisect.evidence import SIGNALS
 from mmrace.cell import MODES
-from mmrace.commands.common import positive
+from mmrace.commands.common import positive, seed
 from mmrace.errors import UsageError
 from mmrace.paths import runs_dir
 from mmrace.store import write_durably
@@ -75,7 +75,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
                        help="leave the comparison on fresh trials out")
     limit.add_argument("-n", "--parallel", type=positive(int), default=1, metavar="N",
                        help="trials at once")
-    limit.add_argument("--seed", type=int, default=1,
+    limit.add_argument("--seed", type=seed, default=1,
                        help="the first trial's seed, counted up (default %(default)s)")
     out = parser.add_argument_group("output")
     out.add_argument("--out", type=Path, help="the run directory (default: a new one in runs/)")

@@ -33,7 +33,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("matrix", help="a file of configs/matrix/, by path or by name")
     parser.add_argument("--output", required=True, metavar="DIR",
                         help="a directory, made if it is not there")
-    parser.add_argument("--seed", type=int, default=None,
+    parser.add_argument("--seed", type=common.seed, default=None,
                         help="the plan's seed (default: a new one)")
     parser.add_argument("--url", default=None,
                         help="lava: where the dispatcher finds DIR (default: file:// and its path)")

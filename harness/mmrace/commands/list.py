@@ -105,10 +105,12 @@ def runs(_: argparse.Namespace) -> list[dict[str, Any]]:
 
 
 Lister = Callable[[argparse.Namespace], list[dict[str, Any]]]
+ON_A_KERNEL: dict[str, Lister] = {
+    "probes": probes, "windows": windows, "checkers": checkers, "plants": plants,
+}
 WHAT: dict[str, Lister] = {
     "races": races, "kernels": kernels, "machines": machines, "hosts": ssh_hosts, "runs": runs,
-    "mutants": mutants, "probes": probes, "windows": windows, "checkers": checkers,
-    "plants": plants,
+    "mutants": mutants, **ON_A_KERNEL,
 }
 
 
@@ -134,6 +136,9 @@ def _cell_text(value: Any) -> str:
 
 def main(args: argparse.Namespace) -> int:
     """Print what was asked for."""
+    if args.kernel and args.what not in ON_A_KERNEL:
+        raise UsageError(f"list {args.what} is the same for every kernel: leave --kernel out "
+                         f"(it is for {', '.join(ON_A_KERNEL)})")
     items = WHAT[args.what](args)
     if args.json:
         for item in items:
