@@ -122,8 +122,8 @@ def kept(args: argparse.Namespace) -> tuple[argparse.Namespace, Path]:
     if not homes:
         raise UsageError(f"--resume: there is no bisection in '{args.resume}' (no {KEPT})")
     try:
-        stored: dict[str, Any] = json.loads((homes[0] / KEPT).read_text())
-    except ValueError:
+        stored: dict[str, Any] = dict(json.loads((homes[0] / KEPT).read_text()))
+    except (TypeError, ValueError):
         raise UsageError(f"--resume: {homes[0] / KEPT} is damaged; give the options anew and name "
                          "another --out") from None
     parser = argparse.ArgumentParser()

@@ -47,7 +47,11 @@ def main(args: argparse.Namespace) -> int:
     home = run_directory(args.run) if args.run else newest()
     before = run_directory(args.before) if args.before else None
     console = Console()
-    print_summary(load(home).records, console)
+    run = load(home)
+    print_summary(run.records, console)
+    if run.damaged:
+        console.print(f"damaged, so that something may be missing: {', '.join(run.damaged)}",
+                      highlight=False, soft_wrap=True)
     for path in write_all(home, before):
         console.print(str(path), highlight=False, soft_wrap=True)
     return 0

@@ -12,6 +12,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+_NUMBERS = float(1 << 63)
+"""Numbers from here up are damage: neither the index nor a page's script could hold them."""
+
 
 @dataclass(frozen=True)
 class Exposure:
@@ -30,16 +33,21 @@ class Exposure:
 
 
 def number(value: object) -> float | None:
-    """Return VALUE as a float, or None if it is not a number (a bool is not a number)."""
+    """Return VALUE as a float, or None if it is no finite number (a bool is not a number)."""
     if isinstance(value, bool) or not isinstance(value, (int, float)):
         return None
-    return float(value)
+    return float(value) if abs(value) < _NUMBERS else None
 
 
 def integer(value: object) -> int | None:
     """Return VALUE as an int, or None if it is not a number."""
     found = number(value)
     return None if found is None else int(found)
+
+
+def listing(value: object) -> list[Any]:
+    """Return VALUE if it is a list, else an empty one."""
+    return value if isinstance(value, list) else []
 
 
 def mapping(value: object) -> Mapping[str, Any]:

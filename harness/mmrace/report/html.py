@@ -16,7 +16,7 @@ from typing import Any
 import jinja2
 
 from . import files, runs
-from .cells import Cell, integer, mapping, text
+from .cells import Cell, integer, listing, mapping, text
 from .evidence import Evidence, collect
 from .honesty import cell_limits, notes
 from .sqlite_index import Index
@@ -43,7 +43,7 @@ class _Table:
 
 def _expectation(cell: Cell) -> str:
     wanted = mapping(cell.record.get("expected"))
-    words = "/".join(text(word) for word in wanted.get("verdicts") or [])
+    words = "/".join(text(word) for word in listing(wanted.get("verdicts")))
     return ": ".join(filter(None, [words, text(wanted.get("reason"))]))
 
 
@@ -65,8 +65,8 @@ def _cell(cell: Cell, seen: Evidence, counters: _Table, limits: _Table) -> dict[
                      if integer(value)],
         "limits": [limits.index(limit) for limit in cell_limits(cell)],
         "findings": [f"{text(item.get('law'))}: {text(item.get('what'))}"
-                     for item in map(mapping, record.get("findings") or []) if item.get("law")],
-        "splats": [text(mapping(item).get("title")) for item in record.get("splats") or []],
+                     for item in map(mapping, listing(record.get("findings"))) if item.get("law")],
+        "splats": [text(mapping(item).get("title")) for item in listing(record.get("splats"))],
         "times": seen.failure_times, "histograms": seen.histograms,
         "excerpts": [[one.title, one.lines] for one in seen.excerpts],
     }

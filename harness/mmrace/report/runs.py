@@ -14,7 +14,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from .cells import Cell
+from .cells import Cell, listing, text
 
 
 @dataclass(frozen=True)
@@ -41,9 +41,9 @@ class Run:
         return self.home / "cells" / cell.name
 
 
-def _object(text: str) -> dict[str, Any] | None:
+def _object(content: str) -> dict[str, Any] | None:
     try:
-        found = json.loads(text)
+        found = json.loads(content)
     except ValueError:
         return None
     return found if isinstance(found, dict) else None
@@ -87,7 +87,8 @@ def load(run_dir: Path) -> Run:
         else:
             records.setdefault(_name(found, path), found)
     # A cell that was run again (--resume) counts once, by its last try.
-    replaced = {name for record in records.values() for name in record.get("replaces") or ()}
+    replaced = {text(name) for record in records.values()
+                for name in listing(record.get("replaces"))}
     cells = [Cell(record) for name, record in records.items() if name not in replaced]
     return Run(run_dir, meta or {}, cells, damaged)
 

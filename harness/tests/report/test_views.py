@@ -4,12 +4,16 @@
 from __future__ import annotations
 
 import json
+import math
+import re
 from pathlib import Path
+from typing import Any
 from xml.etree import ElementTree as Xml
 
 import pytest
 from mmrace import report
 from mmrace.report import junit, ktap, results_json, runs
+from mmrace.report.sqlite_index import Index
 from mmrace.report.verdicts import LOOKS
 from mmrace.verdict import Verdict
 
@@ -91,6 +95,28 @@ def test_a_run_without_results_is_read_from_its_cells(tmp_path: Path) -> None:
     assert [cell.verdict for cell in runs.load(home).cells] == ["RACE"]
     with pytest.raises(FileNotFoundError, match="no such run directory"):
         runs.load(tmp_path / "none")
+
+
+ODD: tuple[Any, ...] = (None, True, -1, 10**30, math.nan, -math.inf, "x", [], [1, {"a": []}], {},
+                        {"count": "x"})
+
+
+def test_no_record_is_so_odd_that_a_run_or_its_neighbour_has_no_report(tmp_path: Path) -> None:
+    plain = record()
+    odd = [plain | {"cell": f"{key}-{index}", key: value}
+           for key in (*plain, "replaces", "findings", "splats", "counters", "options")
+           for index, value in enumerate(ODD)]
+    home = write_run(tmp_path / "odd", [])
+    (home / "results.ndjson").write_text("".join(json.dumps(one) + "\n" for one in odd))
+    page, xml, tap, _ = report.write_all(home)
+    ktap_rules.parse(tap.read_text())
+    Xml.parse(xml)
+    (data,) = re.findall(r'<script type="application/json" id="data">(.*?)</script>',
+                         page.read_text(), re.DOTALL)
+    assert len(json.loads(data, parse_constant=pytest.fail)["cells"]) > 100
+    report.write_all(write_run(tmp_path / "neighbour", [plain]))
+    with Index(tmp_path) as index:
+        assert {run.name for run in index.list_runs()} == {"odd", "neighbour"}
 
 
 @pytest.mark.parametrize("text, complaint", [
