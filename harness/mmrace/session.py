@@ -180,11 +180,15 @@ class Session:
             argv += ["--dir", scratch]
         for key, value in cell.options:
             argv += [f"--{key}", value]
+        watch = canary.Stopwatch(boot.machine.waits)
         with ((where / "race.ndjson").open("w", buffering=1) as log,
               (where / "race.out").open("w", buffering=1) as out):
-            end = boot.agent.run(argv, cell.duration + RACE_GRACE_S * seen.slowdown,
-                                 lambda record: self._hear(record, cell, seen, log.write,
-                                                           out.write))
+            try:
+                end = boot.agent.run(argv, cell.duration + RACE_GRACE_S * seen.slowdown,
+                                     lambda record: self._hear(record, cell, seen, log.write,
+                                                               out.write))
+            finally:
+                seen.slowdown = max(seen.slowdown, watch.slowdown())
         if end["t"] == "reply":
             seen.exit_status, seen.complaint = 127, str(end["error"])
         else:

@@ -1,10 +1,14 @@
 # SPDX-License-Identifier: GPL-2.0
 """What a breaking machine sends and prints, and what is made of it."""
 
+import os
+import subprocess
+import sys
 import time
 
 import pytest
 
+from mmrace import canary
 from mmrace.machines.base import Agent, MachineLost, Message, console_panic, parse_records
 
 OOPS = """\
@@ -43,8 +47,9 @@ def test_a_console_without_a_panic_names_none() -> None:
 class SlowLink:
     """A line on which a record comes after a while."""
 
-    def __init__(self, after_s: float) -> None:
+    def __init__(self, after_s: float, starves: bool = False) -> None:
         self._due = time.monotonic() + after_s
+        self._starves = starves
 
     def send(self, line: str) -> None:
         """Nobody listens."""
@@ -61,10 +66,35 @@ class SlowLink:
         """It never dies."""
         raise AssertionError("alive")
 
+    def waits(self) -> dict[str, float]:
+        """One thread is idle, the other waits for a CPU all the time, or never."""
+        return {"1": 0.0, "2": time.monotonic() if self._starves else 7.0}
+
 
 def test_slowness_is_no_failure() -> None:
     slow = Agent(SlowLink(0.5), silence_s=0.1, slowdown=lambda: 20.0)
     assert slow.wait(lambda record: "hello" in record.values(), 0.1, "booting")["t"] == "hello"
+
+
+def test_a_machine_that_gets_no_cpu_is_not_silent() -> None:
+    starved = Agent(SlowLink(0.5, starves=True), silence_s=0.1, slowdown=lambda: 1.0)
+    assert starved.wait(lambda record: "hello" in record.values(), 0.1, "booting")["t"] == "hello"
+
+
+def test_waiting_is_what_the_kernel_says_of_a_process() -> None:
+    spin = [sys.executable, "-c", "while True: pass"]
+    busy = [subprocess.Popen(spin) for _ in range(3)]
+    try:
+        for one in busy:
+            os.sched_setaffinity(one.pid, {min(os.sched_getaffinity(0))})
+        watch = canary.Stopwatch(lambda: canary.waits(busy[0].pid))
+        time.sleep(2)
+        assert 0.5 < watch.waited_s() < 2 and watch.slowdown() > 1.3
+    finally:
+        for one in busy:
+            one.kill()
+            one.wait()
+    assert canary.waits(busy[0].pid) == {}
 
 
 def test_silence_is_one_where_nothing_is_slow() -> None:

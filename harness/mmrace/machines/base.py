@@ -69,6 +69,9 @@ class Link(Protocol):
     def death(self) -> MachineLost:
         """Why it is not alive any more."""
 
+    def waits(self) -> dict[str, float]:
+        """As canary.waits(), of the machine's own threads; empty where nobody knows."""
+
 
 # An idle agent sends a beat each second. A guest on a busy host may fall behind by seconds, a
 # widened window holds one vCPU for milliseconds: half a minute of silence is neither.
@@ -92,6 +95,7 @@ class Agent:
         self._ids = itertools.count(1)
         self._pending: deque[Message] = deque()
         self._last_heard = time.monotonic()
+        self._quiet: canary.Stopwatch | None = None
 
     def _note(self, record: Message) -> None:
         kind = record.get("t")
@@ -113,6 +117,7 @@ class Agent:
             records = self.link.poll()
             if records:
                 self._last_heard = time.monotonic()
+                self._quiet = None
                 for record in records:
                     self._note(record)
                 self._pending.extend(records)
@@ -128,7 +133,9 @@ class Agent:
                 raise KeyboardInterrupt
             now = time.monotonic()
             quiet_s = now - self._last_heard
-            if quiet_s > self.silence_s and quiet_s > self.silence_s * self._slowdown():
+            self._quiet = self._quiet or canary.Stopwatch(self.link.waits)
+            if (quiet_s > self.silence_s and quiet_s - self._quiet.waited_s() > self.silence_s
+                    and quiet_s > self.silence_s * self._slowdown()):
                 raise MachineLost("hang", f"nothing heard from the machine for {quiet_s:.0f} s")
             if now >= deadline:
                 return None
@@ -138,11 +145,12 @@ class Agent:
              seen: Callable[[Message], None] | None = None) -> Message:
         """The first record that is wanted; every record on the way goes to `seen`."""
         started = time.monotonic()
+        watch = canary.Stopwatch(self.link.waits)
         limit_s = timeout_s
         while True:
             record = self.next(started + limit_s)
             if record is None:
-                slower_s = timeout_s * self._slowdown()
+                slower_s = max(timeout_s * self._slowdown(), timeout_s + watch.waited_s())
                 if slower_s > limit_s:
                     limit_s = slower_s
                     continue

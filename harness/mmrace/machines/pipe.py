@@ -70,6 +70,10 @@ class PipeMachine:
         """Whether the child process still runs."""
         return self._process is not None and self._process.poll() is None
 
+    def waits(self) -> dict[str, float]:
+        """Nobody knows: the races are not this process's."""
+        return {}
+
     def death(self) -> MachineLost:
         """Why it does not run any more."""
         raise NotImplementedError

@@ -101,7 +101,7 @@ class QemuMachine:
         self._ctl: socket.socket | None = None
         self._vmcore = vmcore
         self._looked = 0.0
-        self._panicked: float | None = None
+        self._panicked: canary.Stopwatch | None = None
         self._offset = 0
         self._torn = b""
 
@@ -201,10 +201,9 @@ class QemuMachine:
         console = self.console()
         if PANIC not in console:
             return
-        self._panicked = self._panicked or now
-        lasts_s = now - self._panicked
+        self._panicked = self._panicked or canary.Stopwatch(self.waits)
         if ((self._vmcore and PANIC_DONE in console)
-                or (lasts_s > PANIC_ENDS_S and lasts_s > PANIC_ENDS_S * canary.slowdown())):
+                or self._panicked.had_s() > PANIC_ENDS_S * canary.slowdown()):
             if self._vmcore:
                 self.dump()
             if self._process:
@@ -214,6 +213,10 @@ class QemuMachine:
     def alive(self) -> bool:
         """Whether QEMU still runs."""
         return self._process is not None and self._process.poll() is None
+
+    def waits(self) -> dict[str, float]:
+        """Of QEMU's threads."""
+        return canary.waits(self._process.pid) if self._process else {}
 
     def death(self) -> MachineLost:
         """A guest that panicked (panic=-1, -no-reboot) and a QEMU that died both end QEMU."""
