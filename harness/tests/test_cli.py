@@ -9,11 +9,12 @@ from pathlib import Path
 
 import pytest
 
+from mmrace.build import described
 from mmrace.cell import Cell
 from mmrace.cli import COMMANDS
 from mmrace.commands import replay, run
 from mmrace.commands.matrix import cells_of
-from mmrace.config import arch_names
+from mmrace.config import arch_names, debian_suites
 from mmrace.errors import UsageError
 from mmrace.paths import TREE
 
@@ -87,6 +88,18 @@ def test_help_is_complete(command: str) -> None:
     assert done.returncode == 0 and f"usage: mmrace {command}" in done.stdout
     assert "exit codes: 0 " in done.stdout
     assert f"  ./mmrace {command}" in done.stdout.partition("example")[2]
+
+
+def test_a_list_for_people_cuts_nothing_off(tmp_path: Path) -> None:
+    narrow = {"COLUMNS": "30", "MMRACE_RUNS": str(tmp_path)}
+    races = mmrace("list", "races", **narrow).stdout.splitlines()
+    for name, race in described().items():
+        assert f"{name}: {race['summary']}" in races
+        for option in race["options"]:
+            assert any(line.startswith(f"    --option {option['name']}=") for line in races)
+    kernels = mmrace("list", "kernels", **narrow).stdout.splitlines()
+    assert len(kernels) == 1 + len(debian_suites()) and kernels[0].split() == ["id", "arches"]
+    assert mmrace("list", "runs", **narrow).stdout == "no runs\n"
 
 
 def test_an_archive_that_cannot_be_reached_is_infrastructure(tmp_path: Path) -> None:

@@ -10,16 +10,16 @@ from dataclasses import asdict
 from typing import Any
 
 from rich.console import Console
-from rich.table import Table
 
-from mmrace import build, config, hosts
+from mmrace import build, config, hosts, listing
 from mmrace.cell import Place
 from mmrace.errors import UsageError
 from mmrace.module_guest import module_on
 from mmrace.module_view import ModuleView
 from mmrace.mutants import mutants as all_mutants
 from mmrace.paths import runs_dir
-from mmrace.report.sqlite_index import Index
+from mmrace.report import print_runs
+from mmrace.report.sqlite_index import Index, RunSummary
 
 HELP = ("list races, kernels, machine variants, hosts, mutants, runs, and what the module has on a "
         "kernel")
@@ -112,6 +112,8 @@ WHAT: dict[str, Lister] = {
     "races": races, "kernels": kernels, "machines": machines, "hosts": ssh_hosts, "runs": runs,
     "mutants": mutants, **ON_A_KERNEL,
 }
+# What has too many fields for a line.
+PARAGRAPHS = ("races", "machines", "hosts", "mutants")
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -125,27 +127,22 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--json", action="store_true", help="one JSON object a line")
 
 
-def _cell_text(value: Any) -> str:
-    if isinstance(value, list):
-        return ", ".join(item if isinstance(item, str) else str(item.get("name", item))
-                         for item in value)
-    if isinstance(value, dict):
-        return ", ".join(f"{key} {item}" for key, item in value.items())
-    return "" if value is None else str(value)
-
-
 def main(args: argparse.Namespace) -> int:
     """Print what was asked for."""
     if args.kernel and args.what not in ON_A_KERNEL:
         raise UsageError(f"list {args.what} is the same for every kernel: leave --kernel out "
                          f"(it is for {', '.join(ON_A_KERNEL)})")
     items = WHAT[args.what](args)
+    console = Console()
     if args.json:
         for item in items:
             print(json.dumps(item))
-        return 0
-    table = Table(*(items[0] if items else ()))
-    for item in items:
-        table.add_row(*map(_cell_text, item.values()))
-    Console().print(table)
+    elif not items:
+        console.print(f"no {args.what}", highlight=False)
+    elif args.what == "runs":
+        print_runs([RunSummary(**item) for item in items], console)
+    elif args.what in PARAGRAPHS:
+        listing.print_paragraphs(items, console)
+    else:
+        listing.print_lines(items, console)
     return 0
