@@ -56,8 +56,11 @@ def exit_code(verdicts: list[Verdict]) -> int:
 
 
 def exposure_of(seen: Observation) -> tuple[str | None, int, int]:
-    """The race's exposure counter, what it must reach, and what it reached."""
-    wanted = seen.describe.get("exposure") or {}
+    """The race's exposure counter, what it must reach, and what it reached.
+
+    A race that left out what its declared counter counts names another when it ends.
+    """
+    wanted = (seen.end or {}).get("exposure") or seen.describe.get("exposure") or {}
     counter = wanted.get("counter")
     return counter, int(wanted.get("min", 0)), seen.counters.get(counter, 0) if counter else 0
 

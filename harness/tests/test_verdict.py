@@ -38,6 +38,16 @@ def test_any_doubt_is_inconclusive(changes: dict[str, Any], proven: bool, why: s
     assert why in reason
 
 
+@pytest.mark.parametrize("counted, verdict", [(20, Verdict.PASS), (19, Verdict.INCONCLUSIVE)])
+def test_a_race_names_what_the_parts_that_ran_are_exposed_by(counted: int,
+                                                             verdict: Verdict) -> None:
+    end = {"status": "pass", "reason": "", "exposure": {"counter": "probe.y", "min": 20}}
+    seen = clean(end=end, counters={"exposure.x": 0, "probe.y": counted})
+    got, reason = judge(CELL, seen, True)
+    assert got == verdict
+    assert "probe.y" in reason
+
+
 def test_a_missing_module_makes_natural_inconclusive_and_widened_an_error() -> None:
     seen = clean(module_error="the module did not load: Exec format error", counters_read=False)
     natural = dataclasses.replace(CELL, mode="natural")

@@ -211,6 +211,14 @@ void args_help(const struct race *r, FILE *out)
 	fprintf(out, "\nexit: 0 no failure seen, 1 failure, 2 usage, 4 skipped, 5 the program failed\n");
 }
 
+void args_describe_exposure(const struct race_exposure *e, struct json *j)
+{
+	json_open(j, "exposure", '{');
+	json_str(j, "counter", e->counter);
+	json_uint(j, "min", e->min);
+	json_close(j, '}');
+}
+
 void args_describe(const struct race *r, struct json *j)
 {
 	json_open(j, NULL, '{');
@@ -233,10 +241,7 @@ void args_describe(const struct race *r, struct json *j)
 	}
 	json_close(j, ']');
 	json_str(j, "control", r->control);
-	json_open(j, "exposure", '{');
-	json_str(j, "counter", r->exposure.counter);
-	json_uint(j, "min", r->exposure.min);
-	json_close(j, '}');
+	args_describe_exposure(&r->exposure, j);
 	json_open(j, "options", '[');
 	for (int i = 0; r->options && r->options[i].name; i++) {
 		const struct race_option *o = &r->options[i];

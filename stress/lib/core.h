@@ -63,6 +63,7 @@ const char *args_parse(const struct race *r, int argc, char **argv,
 		       struct args *out);
 void args_help(const struct race *r, FILE *out);
 void args_describe(const struct race *r, struct json *j);
+void args_describe_exposure(const struct race_exposure *e, struct json *j);
 /* The command line that repeats this run. */
 void args_replay(const struct race *r, const struct args *a, char *buf,
 		 size_t size);

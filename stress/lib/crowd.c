@@ -125,6 +125,14 @@ void crowd_setup_by_options(const struct crowd *c)
 				    race_option_number("pages")));
 }
 
+bool crowd_makes(const struct change *change)
+{
+	for (unsigned int n = 0; n < changes->nr; n++)
+		if (crowd->changes[changes->which[n]] == change)
+			return true;
+	return false;
+}
+
 void crowd_prepare(void)
 {
 	struct rng *rng = race_rng();

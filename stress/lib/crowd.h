@@ -8,6 +8,8 @@
 #ifndef STRESS_CROWD_H
 #define STRESS_CROWD_H
 
+#include <stdbool.h>
+
 #include "changes.h"
 #include "ways.h"
 
@@ -30,6 +32,8 @@ struct region crowd_region(enum crowd_size size, size_t pages);
 void crowd_setup(const struct crowd *crowd, struct region region);
 /* The same with the region that the options "size" and "pages" ask for. */
 void crowd_setup_by_options(const struct crowd *crowd);
+/* Whether a change takes turns: it was asked for, and can be had here. */
+bool crowd_makes(const struct change *change);
 void crowd_prepare(void);
 void crowd_writer0(void);
 void crowd_writer1(void);

@@ -61,16 +61,19 @@ struct race_actor {
 	void (*act)(void);
 };
 
+/* A counter of the module's, and what it must reach for a pass to mean something. */
+struct race_exposure {
+	const char *counter;
+	unsigned long min;
+};
+
 struct race {
 	const char *name, *theme, *summary;
 	const char *const *needs;		/* NULL ends */
 	const struct race_window *windows;	/* a nameless one ends */
 	/* Plants, joined by '|': the first that this kernel takes; or NULL. */
 	const char *control;
-	struct {
-		const char *counter;
-		unsigned long min;
-	} exposure;
+	struct race_exposure exposure;
 	const struct race_option *options;	/* a nameless one ends */
 	const struct race_actor *actors;	/* a nameless one ends */
 	unsigned int stall_s;			/* longest honest round; 0: the default */
@@ -140,6 +143,11 @@ void race_error(const char *fmt, ...)
 
 /* A diagnostic line for people. */
 void race_note(const char *fmt, ...) __attribute__((format(printf, 1, 2)));
+/*
+ * setup: what the declared exposure counts cannot be had here; what runs instead is
+ * exposed by this.
+ */
+void race_exposed_by(struct race_exposure exposure);
 /* main, in extra(): one more number in the end record. */
 void race_extra(const char *name, uint64_t value);
 

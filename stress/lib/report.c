@@ -16,6 +16,7 @@
 
 static _Thread_local char buf[8192];	/* failures are any actor's to tell */
 static struct json *extra;
+static struct race_exposure exposure;	/* instead of the declared one */
 
 static void emit(int fd, const char *text, size_t len)
 {
@@ -163,6 +164,7 @@ void report_end(enum status status, const char *reason)
 		json_null(&j, "time_to_first_failure_s");
 	json_str(&j, "windows", core->windows_open ? "open" :
 		 core->windows_wanted ? "unavailable" : "none");
+	args_describe_exposure(exposure.counter ? &exposure : &race.exposure, &j);
 	json_open(&j, "extra", '{');
 	json_uint(&j, "void", core->voided);
 	extra = &j;
@@ -172,6 +174,11 @@ void report_end(enum status status, const char *reason)
 	extra = NULL;
 	json_close(&j, '}');
 	record_close(&j);
+}
+
+void race_exposed_by(struct race_exposure other)
+{
+	exposure = other;
 }
 
 void race_extra(const char *name, uint64_t value)

@@ -46,6 +46,9 @@ static const struct crowd crowd = {
 static void setup(void)
 {
 	crowd_setup_by_options(&crowd);
+	/* fork() copies entries in sections of the same kind. */
+	if (!crowd_makes(&change_swapcycle))
+		race_exposed_by((struct race_exposure){ "probe.cow", 100 });
 }
 
 const struct race race = {
