@@ -173,7 +173,7 @@ struct mmrace_mirror_stat {
  */
 #define MMRACE_BORROW_SPIN		(1U << 0)	/* hold by spinning: the CPU stays lazy; else by sleeping */
 /*
- * Takes the mm once and does not let go of it: adds 1 again and again, resting for at most
+ * Takes the mm once and does not let go of it: stores 1, 2, 3..., resting for at most
  * @hold_us at a time, until the word cannot be reached any more, as no page is faulted in. It does not
  * keep the mm from being torn down meanwhile, so @addr must lie in a shared mapping,
  * whose pages outlive it. A thread that has ended so is `gone`.

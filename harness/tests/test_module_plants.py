@@ -40,8 +40,7 @@ def test_every_plant_acts(kernel: str, arch: str, variant: str, tmp_path: Path) 
             assert machine.module.write("plants", "early.fullmm on") is None
             late = lingering(machine)
             assert machine.module.write("plants", "early.fullmm off") is None
-            # docs/probes.md: under QEMU's radix MMU the translation is gone all the same.
-            assert late > 0 or arch == "ppc64le"
+            assert late > 0
         for name, row in rows.items():
             print(name, row["state"], row["symbol"], row["hits"], row["reason"])
         idle = {name for name, row in rows.items() if row["state"] == "off" and row["hits"] == "0"}

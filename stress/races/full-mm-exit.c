@@ -66,6 +66,7 @@
 #define READY_MS	60000	/* threads start late on a machine that has much to do */
 #define HOLD_US		200	/* of the kernel thread, each time */
 #define LINGER_REST_US	10	/* between two stores of one that lingers, at most */
+#define NAP_MS		20	/* who waits for the other side looks this often whether it is there */
 #define OUTSIDERS	2
 
 enum end { KILLED, EXITED, EXECED, RELEASED, ALL };
@@ -112,6 +113,7 @@ static void *child_thread(void *arg)
 		*own[i] = 0;
 	}
 	atomic_fetch_add(&s->ready, 1);
+	race_futex_wake(&s->ready);
 	for (;;) {
 		n++;
 		*own[n % (TABLES + PAGES)] = n;
@@ -162,7 +164,7 @@ static void child(pid_t parent)
 			_exit(1);
 	/* The program may die before it could be our death's cause. */
 	while (!atomic_load(&s->leave) && getppid() == parent)
-		race_relax();
+		race_futex_wait(&s->leave, 0, NAP_MS);
 	if (s->how == EXECED)
 		execl("/proc/self/exe", race.name, "--help", NULL);
 	_exit(0);
@@ -205,7 +207,7 @@ static void outsider(void)
 	int mem;
 
 	while (!(pid = atomic_load(&s->pid)) && !race_over())
-		race_relax();
+		race_futex_wait(&s->pid, 0, NAP_MS);
 	if (!pid || s->alone)
 		goto left;
 	snprintf(path, sizeof(path), "/proc/%d/mem", pid);
@@ -229,6 +231,7 @@ static void prepare(void)
 	/* A CPU that has other work switches away from the mm, and forgets it. */
 	s->alone = race_round() % 2;
 	s->ready = s->pid = s->reaped = s->leave = s->outside_left = 0;
+	s->lingering[0] = 0;
 	madvise((void *)canary, CANARY_PAGES * race_page_size(), MADV_DONTNEED);
 }
 
@@ -247,6 +250,7 @@ static pid_t start(void)
 {
 	uint64_t end = race_now_ns() + READY_MS * 1000000ULL;
 	pid_t parent = getpid(), pid;
+	unsigned int ready;
 	int null;
 
 	pid = fork();
@@ -259,7 +263,7 @@ static pid_t start(void)
 			dup2(null, STDOUT_FILENO);
 		child(parent);
 	}
-	while (atomic_load(&s->ready) < THREADS) {
+	while ((ready = atomic_load(&s->ready)) < THREADS) {
 		if (waitpid(pid, NULL, WNOHANG)) {
 			race_void("the child had not the memory for its threads");
 			return 0;
@@ -267,9 +271,10 @@ static pid_t start(void)
 		if (race_now_ns() > end)
 			race_error("the child's threads did not start in %d s",
 				   READY_MS / 1000);
-		race_relax();
+		race_futex_wait(&s->ready, ready, NAP_MS);
 	}
 	atomic_store(&s->pid, pid);
+	race_futex_wake(&s->pid);
 	return pid;
 }
 
@@ -308,7 +313,7 @@ static void fill_and_look(void)
 static void look_at_lingering(void)
 {
 	struct mmrace_borrow_stat stat;
-	uint64_t seen, end;
+	uint64_t seen, then, end;
 
 	if (device < 0)
 		return;
@@ -320,13 +325,19 @@ static void look_at_lingering(void)
 	       race_now_ns() < end)
 		race_relax();
 	ioctl(device, MMRACE_IOC_BORROW_STOP, &stat);
+	then = s->lingering[0];
 	if (!s->linger || atomic_load(&s->outside_left) < OUTSIDERS ||
-	    s->lingering[0] - seen <= race_late_stores())
+	    then - seen <= race_late_stores())
 		return;
 	lingered++;
-	race_fail("--end %s: a kernel thread still stores through the torn down mm: %llu, then %llu",
-		  end_names[s->how], (unsigned long long)seen,
-		  (unsigned long long)s->lingering[0]);
+	race_fail("--end %s: a kernel thread still stores through the torn down mm: %llu stores, then %llu",
+		  end_names[s->how], (unsigned long long)seen, (unsigned long long)then);
+}
+
+static void tell_to_leave(void)
+{
+	atomic_store(&s->leave, 1);
+	race_futex_wake(&s->leave);
 }
 
 static void live_and_die(void)
@@ -340,7 +351,7 @@ static void live_and_die(void)
 	if (s->how == KILLED || s->how == RELEASED)
 		kill(pid, SIGKILL);
 	else
-		atomic_store(&s->leave, 1);
+		tell_to_leave();
 	if (s->how == RELEASED)
 		release(pid);
 	if (waitpid(pid, &status, 0) != pid)
