@@ -153,7 +153,8 @@ class Stage:
         """Build mmrace.ko there from the sources that were put; its path."""
         build = f"/lib/modules/{self.facts.release}/build"
         self.remote.must("building mmrace.ko", self.remote.as_root(
-            f"cd {shlex.quote(self.home)}/source && make -C {build} M=$PWD/module modules && "
+            f"cd {shlex.quote(self.home)}/source && "
+            f"make -j$(nproc) -C {build} M=$PWD/module modules && "
             "cp module/mmrace.ko ../mmrace.ko"), error=BuildError)
         return f"{self.home}/mmrace.ko"
 
