@@ -44,31 +44,60 @@
 #define PAGEOUTS	8	/* calls in one round */
 #define DELAY_NS	100000
 #define TIGHT_ONE_IN	3
-#define TIGHT_PAGES	4	/* at most, that a tight round is about */
-#define TIGHT_PAGEOUTS	64
+#define TIGHT_ROUNDS	4	/* in a row: filling swap takes long */
+#define TIGHT_PAGES	8	/* at most, that a tight round is about */
+#define TIGHT_PAGEOUTS	256
+#define TIGHT_DELAY_NS	100000	/* at most, before each: the page is wanted back */
+#define TIGHT_NS	500000000	/* no further pageout then */
+#define DRAIN_ONE_IN	4	/* stores of a tight round */
 
 static struct region region;
 static char *ballast;		/* fills swap in tight rounds */
+static char *nobodys;		/* a page that is never touched */
 static bool tight;
+static unsigned int tight_left;	/* rounds that are to come */
 static uint64_t pageouts, tight_rounds;
+
+static uint64_t get(volatile uint64_t *p)
+{
+	return *p;
+}
+
+/*
+ * What a CPU has faulted in waits on its list of new pages, where reclaim does not take it
+ * from (6.12: folio_add_lru() in do_swap_page(), folio_isolate_lru() in
+ * madvise_cold_or_pageout_pte_range()), and a few pages never fill that list. The call gives
+ * the caller's to the LRU (lru_add_drain() in madvise_cold()).
+ */
+static void set_and_drain(volatile uint64_t *p, uint64_t value)
+{
+	*p = value;
+	if (!(value % DRAIN_ONE_IN))
+		madvise(nobodys, race_page_size(), MADV_COLD);
+}
+
+static const struct way way_drained = {
+	.name = "cpu", .get = get, .set = set_and_drain
+};
 
 static void writer0(void)
 {
-	words_run(0, &way_cpu);
+	words_run(0, tight ? &way_drained : &way_cpu);
 }
 
 static void writer1(void)
 {
-	words_run(1, &way_cpu);
+	words_run(1, tight ? &way_drained : &way_cpu);
 }
 
 static void page_out_hot(struct rng *rng)
 {
 	size_t page = race_page_size(), first, pages;
+	uint64_t end = race_now_ns() + TIGHT_NS;
 
 	words_hot(&first, &pages);
-	for (int i = 0; i < TIGHT_PAGEOUTS && !race_over(); i++) {
-		race_delay(rng_below(rng, DELAY_NS / TIGHT_PAGEOUTS));
+	for (int i = 0; i < TIGHT_PAGEOUTS && !race_over() && race_now_ns() < end; i++) {
+		race_delay(rng_below(rng, TIGHT_DELAY_NS));
 		if (madvise(region.mem + first * page, pages * page, MADV_PAGEOUT))
 			race_error("MADV_PAGEOUT: %s", strerror(errno));
 		pageouts++;
@@ -90,14 +119,14 @@ static void page_out(void)
 	}
 }
 
-/* Everything else goes out, and what is left of swap but for the hot pages is taken. */
+/* What is left of swap but for the hot pages is taken. */
 static void fill_swap(void)
 {
 	size_t page = race_page_size(), slots = swap_slots(), first, pages;
 
-	madvise(region.mem, region.len, MADV_PAGEOUT);
+	/* Zeros cost the least: zram keeps one word of them, and 6.12 (mm/page_io.c) one bit. */
 	for (size_t i = 0; i < slots; i++)
-		*(volatile char *)(ballast + i * page) = 1;
+		*(volatile char *)(ballast + i * page) = 0;
 	madvise(ballast, slots * page, MADV_PAGEOUT);
 	words_hot(&first, &pages);
 	madvise(ballast, pages * page, MADV_DONTNEED);
@@ -107,6 +136,11 @@ static void prepare(void)
 {
 	struct rng *rng = race_rng();
 
+	if (tight_left) {
+		tight_left--;
+		tight_rounds++;
+		return;
+	}
 	if (tight)
 		madvise(ballast, swap_slots() * race_page_size(), MADV_DONTNEED);
 	tight = !rng_below(rng, TIGHT_ONE_IN);
@@ -116,6 +150,7 @@ static void prepare(void)
 	}
 	words_focus_on(rng, TIGHT_PAGES);
 	fill_swap();
+	tight_left = TIGHT_ROUNDS - 1;
 	tight_rounds++;
 }
 
@@ -139,7 +174,9 @@ static void setup(void)
 		race_skip("--swap %s: %s", race_option("swap"), missing);
 	ballast = mmap(NULL, swap_slots() * race_page_size(),
 		       PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
-	if (ballast == MAP_FAILED)
+	nobodys = mmap(NULL, race_page_size(), PROT_READ | PROT_WRITE,
+		       MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+	if (ballast == MAP_FAILED || nobodys == MAP_FAILED)
 		race_error("mmap: %s", strerror(errno));
 	words_setup(region.mem, region.pages, WRITERS);
 }
@@ -168,7 +205,7 @@ const struct race race = {
 	.windows = (const struct race_window[]){
 		{ "tlb.batch.flush", 100000, 1000000, 2, 400000 },
 		{ "swap.in.read", 500000, 3000000, 8, 200000 },
-		{ "swap.in.done", 500000, 3000000, 4, 200000 },
+		{ "swap.in.done", 2000000, 5000000, 2, 400000 },
 		{ NULL }
 	},
 	.control = "skip.tlb.batch|skip.tlb.pte",
