@@ -60,7 +60,7 @@ const struct race race = {
 		{ "rmap.map", 50000, 300000, 4, 200000 },
 		{ "notifier.start", 50000, 300000, 4, 200000 },
 		{ "notifier.end", 50000, 300000, 4, 200000 },
-		{ "notifier.kvm.pfn", 100000, 1000000, 2, 200000 },
+		{ "notifier.kvm.pfn", 500000, 3000000, 2, 400000 },
 		{ "pte.clear_flush", 50000, 300000, 4, 100000 },
 		{ NULL }
 	},
