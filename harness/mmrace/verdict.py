@@ -83,6 +83,10 @@ def taint_record(seen: Observation) -> dict[str, Any]:
             "new": [taint.meaning for taint in new_taint(seen)]}
 
 
+def _times(count: int) -> str:
+    return "once" if count == 1 else f"{count} times"
+
+
 def _failure(seen: Observation) -> tuple[Verdict, str] | None:
     """A failure of the kernel's, strongest proof first; what else was seen is said with it."""
     also = f"; then the machine was lost: {seen.lost_detail}" if seen.lost_kind else ""
@@ -90,7 +94,7 @@ def _failure(seen: Observation) -> tuple[Verdict, str] | None:
         first = ("" if seen.first_failure_s is None
                  else f", the first after {seen.first_failure_s:.2f} s")
         return (Verdict.RACE,
-                f"the data oracle failed {seen.failures} times in {seen.rounds} rounds"
+                f"the data oracle failed {_times(seen.failures)} in {seen.rounds} rounds"
                 f"{first}{also}")
     if seen.lost_kind in ("panic", "hang"):
         return _lost(seen)

@@ -152,7 +152,7 @@ class Cell:
 
     @property
     def failures(self) -> int | None:
-        """Rounds whose oracle failed."""
+        """How often the oracle failed; a round can fail more than once."""
         return integer(self.record.get("failures"))
 
     @property

@@ -53,8 +53,8 @@ class Point:
     first_s: float | None
 
     @property
-    def rate(self) -> float | None:
-        """The share of its rounds that failed; None where no round was played."""
+    def per_round(self) -> float | None:
+        """Failures a round, above 1 where rounds failed twice; None where none was played."""
         return (self.failures or 0) / self.rounds if self.rounds else None
 
 

@@ -166,7 +166,7 @@ def print_runs(summaries: Iterable[RunSummary], console: Console) -> None:
 
 
 def _rate(point: Point) -> str:
-    return "-" if point.rate is None else f"{100 * point.rate:.3g} %"
+    return "-" if point.per_round is None else f"{point.per_round:.3g}"
 
 
 def _first(points: Sequence[Point]) -> str:
@@ -174,7 +174,7 @@ def _first(points: Sequence[Point]) -> str:
     if not times:
         return "never failed in its oracle"
     return (f"failed in {len(times):,} of {len(points):,} runs, first after {seconds(min(times))} "
-            f"to {seconds(max(times))}, {_rate(points[-1])} of the rounds in the last")
+            f"to {seconds(max(times))}, {_rate(points[-1])} failures a round in the last")
 
 
 def print_trends(trends: Iterable[Trend], console: Console, each_run: bool) -> None:
@@ -188,6 +188,7 @@ def print_trends(trends: Iterable[Trend], console: Console, each_run: bool) -> N
         line.append(f"  {_first(trend.points)}")
         console.print(line, soft_wrap=True)
         for point in trend.points if each_run else ():
-            console.print(Text(f"    {point.run}  {point.verdict:<12} {count(point.failures)} of "
-                               f"{count(point.rounds)} rounds, {_rate(point)}, first "
-                               f"{seconds(point.first_s)}"), soft_wrap=True)
+            console.print(
+                Text(f"    {point.run}  {point.verdict:<12} {count(point.failures)} failures in "
+                     f"{count(point.rounds)} rounds, {_rate(point)} a round, first "
+                     f"{seconds(point.first_s)}"), soft_wrap=True)

@@ -75,11 +75,11 @@ def test_trends_keep_platforms_apart_and_say_rates(tmp_path: Path) -> None:
         trends = index.trends()
     assert [(trend.name, trend.platform, [point.run for point in trend.points])
             for trend in trends] == [("x", "qemu/tcg", ["a", "b"]), ("x", "qemu/kvm", ["c"])]
-    assert [point.rate for point in trends[0].points] == [0.02, 0]
+    assert [point.per_round for point in trends[0].points] == [0.02, 0]
     out = io.StringIO()
     print_trends(trends, Console(file=out, width=200), each_run=True)
     said = out.getvalue().splitlines()
     assert said[0] == ("x  qemu/tcg  R✓  failed in 1 of 2 runs, first after 156 ms to 156 ms, "
-                       "0 % of the rounds in the last")
-    assert said[1].split() == ["a", "RACE", "2", "of", "100", "rounds,", "2", "%,", "first",
-                               "156", "ms"]
+                       "0 failures a round in the last")
+    assert " ".join(said[1].split()) == ("a RACE 2 failures in 100 rounds, 0.02 a round, first "
+                                         "156 ms")

@@ -122,6 +122,7 @@ class List {
     this.port.setAttribute("aria-rowcount", this.cells.length);
     this.port.style.height = `${Math.min(540, Math.max(1, this.cells.length) * ROW + 2)}px`;
     this.space.style.height = `${this.cells.length * ROW}px`;
+    const focused = [...this.head.children].indexOf(document.activeElement);
     this.head.replaceChildren(...COLUMNS.map(([key, label]) => el("button", {
       class: NUMERIC.has(key) ? "n" : null,
       "aria-sort": this.sort[0] === key ? this.sort[1] ? "descending" : "ascending" : null,
@@ -129,6 +130,7 @@ class List {
         this.sort = [key, this.sort[0] === key && !this.sort[1]];
         this.show(this.cells);
       } }, label)));
+    if (focused >= 0) this.head.children[focused].focus();
     this.draw();
   }
 
@@ -197,7 +199,7 @@ function histogram(rows) {
 
 function failureTimes(cell) {
   const end = Math.max(cell.elapsed ?? 0, ...cell.times);
-  const svg = el("svg", { viewBox: "0 0 680 46", role: "img", "aria-label": "when rounds failed" },
+  const svg = el("svg", { viewBox: "0 0 680 46", role: "img", "aria-label": "when it failed" },
     el("line", { class: "axis", x1: 8, x2: 672, y1: 24, y2: 24 }),
     el("text", { x: 8, y: 43 }, "0"), el("text", { x: 672, y: 43, "text-anchor": "end" }, seconds(end)));
   for (const at of cell.times) {
@@ -207,7 +209,7 @@ function failureTimes(cell) {
   return el("div", { class: "plot" }, svg);
 }
 
-// The cell in this run and those before it: a dot a run, as high as the share of rounds that failed.
+// The cell in this run and those before it: a dot a run, as high as its failures a round.
 function trend(points) {
   const rate = ([, , rounds, failures]) => rounds ? (failures ?? 0) / rounds : 0;
   const top = Math.max(...points.map(rate)) || 1;
@@ -215,13 +217,13 @@ function trend(points) {
   const y = (value) => 78 - value / top * 66;
   const svg = el("svg", { viewBox: "0 0 680 104", role: "img", "aria-label": "trend over runs" },
     el("line", { class: "axis", x1: 56, x2: 672, y1: 78, y2: 78 }),
-    el("text", { x: 50, y: 82, "text-anchor": "end" }, "0 %"),
-    el("text", { x: 50, y: 16, "text-anchor": "end" }, `${+(top * 100).toPrecision(3)} %`));
+    el("text", { x: 50, y: 82, "text-anchor": "end" }, "0"),
+    el("text", { x: 50, y: 16, "text-anchor": "end" }, `${+top.toPrecision(3)}`));
   points.forEach((point, index) => {
     const [run, verdict, rounds, failures, first] = point;
     svg.append(tip(el("circle", { class: "hit", cx: 70 + index * step, cy: y(rate(point)), r: 5,
-      fill: colour(verdict) }), `${run}: ${verdict}\n${number(failures ?? 0)} of ${number(rounds ?? 0)}`
-      + ` rounds failed${first === null ? "" : `, first after ${seconds(first)}`}`));
+      fill: colour(verdict) }), `${run}: ${verdict}\n${number(failures ?? 0)} failures in `
+      + `${number(rounds ?? 0)} rounds${first === null ? "" : `, first after ${seconds(first)}`}`));
   });
   svg.append(el("text", { x: 64, y: 98 }, points[0][0]));
   return el("div", { class: "plot" }, svg);
@@ -232,7 +234,7 @@ function pane(cell, close) {
     ["kernel", cell.kernel], ["version", cell.version], ["machine", cell.machine], ["seed", cell.seed],
     ["rounds", number(cell.rounds)], ["failures", number(cell.failures)],
     ["first failure", seconds(cell.first)], ["ran", seconds(cell.elapsed)],
-    ["exposure", `${number(cell.exposure)}${cell.minimum ? ` of ${number(cell.minimum)} needed` : ""}`],
+    ["exposure", `${number(cell.exposure)}${cell.minimum ? `, ${number(cell.minimum)} needed` : ""}`],
     ["window", cell.counter], ["expected", cell.expected === undefined ? "unknown"
       : cell.expected ? "yes" : "no: this is news"], ["started", cell.started]];
   const meaning = VERDICTS.find(([word]) => word === cell.verdict)?.[2] ?? "not a verdict word";
@@ -254,9 +256,9 @@ function pane(cell, close) {
     parts.push(el("h3", {}, "Replay ", copy), el("pre", { class: "replay" }, cell.replay));
   }
   const past = DATA.history[cell.name];
-  if (past) parts.push(el("h3", {}, `Rounds that failed, over ${past.length} runs`), trend(past));
+  if (past) parts.push(el("h3", {}, `Failures a round, over ${past.length} runs`), trend(past));
   for (const title of cell.findings || []) parts.push(el("h3", {}, "Finding"), el("pre", {}, title));
-  if (cell.times) parts.push(el("h3", {}, "When rounds failed"), failureTimes(cell));
+  if (cell.times) parts.push(el("h3", {}, "When it failed"), failureTimes(cell));
   for (const [title, lines] of cell.excerpts || []) {
     parts.push(el("h3", {}, title), el("pre", {}, ...logLines(lines)));
   }

@@ -136,32 +136,34 @@ function drawFailures(cells, open) {
 // Dots of one row each; dots that would cover each other are one dot with a count.
 function drawExposure(cells, open) {
   const target = $("exposure");
-  const known = cells.filter((cell) => cell.exposure !== undefined);
+  const known = cells.filter((cell) => cell.exposure !== undefined && cell.mode !== "control"
+    && cell.verdict !== "SKIP");
   if (!known.length) return hollow(target, "No cell of the filter has counted its exposure.");
   const rows = [...grouped(known, (cell) => `${cell.race} · ${cell.arch}`)].sort();
-  const width = 660, left = 190, step = 30, height = rows.length * step + 42;
-  const x = logScale(1, Math.max(10, ...known.map((cell) => cell.exposure + 1),
-    ...known.map((cell) => cell.minimum ?? 1)), left, width - 16);
+  const width = 660, left = 190, right = 34, step = 30, height = rows.length * step + 42;
+  const x = logScale(1, Math.max(10, ...known.map((cell) => cell.exposure),
+    ...known.map((cell) => cell.minimum ?? 1)), left, width - right);
   const svg = el("svg", { viewBox: `0 0 ${width} ${height}`, role: "img",
     "aria-label": "exposure of the cells" });
   for (const tick of x.ticks) {
     svg.append(el("line", { class: "grid", x1: x.at(tick), x2: x.at(tick), y1: 4, y2: height - 30 }),
-      el("text", { x: x.at(tick), y: height - 14, "text-anchor": "middle" }, number(tick)));
+      el("text", { x: x.at(tick), y: height - 14, "text-anchor": "middle" }, tick > 1 ? number(tick) : "≤ 1"));
   }
+  const at = (cell) => x.at(Math.max(1, cell.exposure));
   rows.forEach(([name, members], row) => {
     const y = row * step + 20;
     svg.append(el("text", { class: "name", x: left - 12, y: y + 4, "text-anchor": "end" }, name),
-      el("line", { class: "grid", x1: left, x2: width - 16, y1: y, y2: y }));
+      el("line", { class: "grid", x1: left, x2: width - right, y1: y, y2: y }));
     const minimum = members.find((cell) => cell.minimum > 0)?.minimum;
     if (minimum) {
       svg.append(el("line", { class: "axis", x1: x.at(minimum), x2: x.at(minimum), y1: y - 11,
         y2: y + 11, "stroke-width": 2 }));
     }
     const bins = grouped(members, (cell) =>
-      `${Math.round(x.at(cell.exposure + 1) / 5)} ${cell.verdict}`);
+      `${Math.round(at(cell) / 5)} ${cell.verdict}`);
     for (const bin of [...bins.values()].sort((a, b) => rank(b[0].verdict) - rank(a[0].verdict))) {
       const cell = bin[0];
-      const mark = el("circle", { class: "hit", cx: x.at(cell.exposure + 1), cy: y,
+      const mark = el("circle", { class: "hit", cx: at(cell), cy: y,
         r: Math.min(10, 4.5 + Math.log2(bin.length)), fill: colour(cell.verdict),
         "fill-opacity": .85, onclick: () => open(cell) });
       svg.append(tip(mark, bin.length > 1
