@@ -4,11 +4,13 @@
 It is reached through QEMU's user network on a port of 127.0.0.1; a reboot brings it up anew.
 """
 
+import json
 import shutil
 import socket
 import subprocess
 import time
 from pathlib import Path
+from typing import Self
 
 from mmrace import config, emulator, kernels, tools
 from mmrace.archive import Suite, unpack
@@ -112,6 +114,8 @@ def free_port() -> int:
 class GuestHost:
     """The guest; a context manager. `port` is where its ssh server is reached."""
 
+    user = "root"
+
     def __init__(self, work: Path) -> None:
         self.work = work
         self.port = free_port()
@@ -121,15 +125,23 @@ class GuestHost:
         subprocess.run(["ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-f", self.key],
                        check=True)
 
-    def __enter__(self) -> "GuestHost":
-        arch = config.arch(ARCH)
-        kernel = kernels.resolve(f"debian:{SUITE}", arch)
+    def system(self) -> list[str]:
+        """What boots, as arguments of the emulator."""
+        kernel = kernels.resolve(f"debian:{SUITE}", config.arch(ARCH))
         initrd = image(kernel, self.key.with_suffix(".pub").read_text(), self.work)
+        return ["-kernel", str(kernel.image), "-initrd", str(initrd),
+                "-append", "console=ttyS0 panic=1 loglevel=5"]
+
+    def listener(self) -> list[str]:
+        """The command that prints its console."""
+        return ["tail", "-n", "0", "-F", str(self.console)]
+
+    def __enter__(self) -> Self:
+        arch = config.arch(ARCH)
         self._process = subprocess.Popen(
             ["setpriv", "--pdeathsig", "KILL", *emulator.command(arch), *arch.qemu_args,
              "-accel", "tcg,thread=multi", "-smp", "2", "-m", "1024M", "-nodefaults",
-             "-no-user-config", "-display", "none", "-kernel", str(kernel.image),
-             "-initrd", str(initrd), "-append", "console=ttyS0 panic=1 loglevel=5",
+             "-no-user-config", "-display", "none", *self.system(),
              "-chardev", f"file,id=console,path={self.console}", "-serial", "chardev:console",
              "-netdev", f"user,id=net,hostfwd=tcp:127.0.0.1:{self.port}-:22",
              "-device", "virtio-net-pci,netdev=net,romfile="],
@@ -146,11 +158,12 @@ class GuestHost:
         options = ["-p", str(self.port), "-i", str(self.key), "-o", "IdentitiesOnly=yes",
                    "-o", "StrictHostKeyChecking=no", "-o", f"UserKnownHostsFile={self.work}/known",
                    "-F", "none"]
-        lines = [f"[{name}]", 'ssh = "root@127.0.0.1"', f'arch = "{ARCH}"', 'labels = ["test"]',
-                 f"ssh_args = {options}", "wait_s = 120",
-                 f'console = ["tail", "-n", "0", "-F", "{self.console}"]']
+        lines = [f"[{name}]", f'ssh = "{self.user}@127.0.0.1"', f'arch = "{ARCH}"',
+                 'labels = ["test"]', f"ssh_args = {options}",
+                 f"console = {json.dumps(self.listener())}"]
+        keys: dict[str, str | int] = {"wait_s": 120, **more}
         lines += [f'{key} = "{value}"' if isinstance(value, str) else f"{key} = {value}"
-                  for key, value in more.items()]
+                  for key, value in keys.items()]
         return "\n".join(lines) + "\n"
 
     def jump(self, name: str) -> str:
@@ -169,7 +182,8 @@ class GuestHost:
         return subprocess.run(
             ["ssh", "-p", str(self.port), "-i", str(self.key), "-o", "IdentitiesOnly=yes",
              "-o", "StrictHostKeyChecking=no", "-o", f"UserKnownHostsFile={self.work}/known",
-             "-F", "none", "-o", "ConnectTimeout=5", "-o", "BatchMode=yes", "root@127.0.0.1",
+             "-F", "none", "-o", "ConnectTimeout=5", "-o", "BatchMode=yes",
+             f"{self.user}@127.0.0.1",
              script], capture_output=True, text=True, check=False, timeout=timeout_s)
 
     def later(self, script: str) -> None:

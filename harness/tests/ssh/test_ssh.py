@@ -40,16 +40,17 @@ def start(host: GuestHost, runs: Path, *words: str, name: str = "guest"
              "MMRACE_HOSTS": str(host.work / "hosts.toml")})
 
 
-def finish(run: subprocess.Popen[str]) -> list[dict[str, Any]]:
+def finish(run: subprocess.Popen[str], timeout_s: float = 300) -> list[dict[str, Any]]:
     """Its records."""
-    out, err = run.communicate(timeout=300)
+    out, err = run.communicate(timeout=timeout_s)
     assert "Traceback" not in err, err
     return [json.loads(line) for line in out.splitlines()]
 
 
-def wait_for_rounds(runs: Path, cell: int, run: subprocess.Popen[str]) -> None:
+def wait_for_rounds(runs: Path, cell: int, run: subprocess.Popen[str],
+                    timeout_s: float = 200) -> None:
     """Wait until the run's cell of that number (from 1) plays rounds."""
-    deadline = time.monotonic() + 200
+    deadline = time.monotonic() + timeout_s
     while True:
         logs = sorted(runs.glob("*/cells/*/race.ndjson"), key=lambda path: path.stat().st_ctime)
         if len(logs) >= cell and '"progress"' in logs[cell - 1].read_text():
