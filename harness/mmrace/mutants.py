@@ -113,6 +113,20 @@ def parse_options(pairs: Iterable[str]) -> Options:
     return tuple((key, value) for key, _, value in (pair.partition("=") for pair in pairs))
 
 
+def _by_arch(record: Record, key: str) -> tuple[tuple[str, str], ...]:
+    """The texts of a table whose keys are architectures; no such table has none."""
+    if key not in record.data:
+        return ()
+    table = record.table(key)
+    return tuple((config.arch(arch).name, table.text(arch)) for arch in table.data)
+
+
+def _trial(record: Record) -> Trial:
+    trial = Trial(record.text("race"), parse_options(record.texts("options", [])))
+    record.done()
+    return trial
+
+
 def load(path: Path) -> Mutant:
     """The mutant of a record, whose patch lies beside it."""
     record = config.load(path)
@@ -124,26 +138,23 @@ def load(path: Path) -> Mutant:
         raise UsageError(f"{record.where}: no {patch.name} beside it")
     machine = record.text("machine", "default")
     arches = tuple(record.texts("arches"))
-    machines = tuple((arch, str(variant))
-                     for arch, variant in record.data.get("machines", {}).items())
+    machines = _by_arch(record, "machines")
     for arch in arches:
         config.variant(dict(machines).get(arch, machine), arch)
-    unseen = tuple((arch, str(reason)) for arch, reason in record.data.get("unseen", {}).items())
+    unseen = _by_arch(record, "unseen")
     for arch, _ in unseen:
-        config.arch(arch)
         if arch in arches:
             raise UsageError(f"{record.where}: {arch} is in 'arches' and in 'unseen'")
-    trials = [Record(f"{record.where}: races {index + 1}", entry)
-              for index, entry in enumerate(record.data.get("races", []))]
-    return Mutant(
+    mutant = Mutant(
         name=path.stem, source=f"source:{record.text('base')}", patch=patch,
         description=record.text("description"), fix=record.text("fix", ""),
         theme=record.text("theme"), arches=arches, seen_by=seen_by,
         scenario=kconfig.check_scenario(record.text("scenario", DEFAULT_SCENARIO)),
         machine=machine, machines=machines, unseen=unseen,
         also=tuple(record.texts("also", [])),
-        trials=tuple(Trial(trial.text("race"), parse_options(trial.texts("options", [])))
-                     for trial in trials))
+        trials=tuple(_trial(trial) for trial in record.records("races")))
+    record.done()
+    return mutant
 
 
 @cache
@@ -166,8 +177,14 @@ def find(names: Sequence[str], suite: str | None = None) -> list[Mutant]:
         if names and suite not in (mutant.source.partition(":")[2], *mutant.also):
             raise UsageError(f"mutant '{mutant.name}' has no patch for {suite}; it is for: "
                              f"{', '.join([mutant.source.partition(':')[2], *mutant.also])}")
-    return [mutant if mutant.source == f"source:{suite}" else mutant.based_on(suite)
-            for mutant in found if suite in (mutant.source.partition(":")[2], *mutant.also)]
+    chosen = [mutant if mutant.source == f"source:{suite}" else mutant.based_on(suite)
+              for mutant in found if suite in (mutant.source.partition(":")[2], *mutant.also)]
+    if not chosen:
+        suites = {one for mutant in found for one in (mutant.source.partition(":")[2],
+                                                      *mutant.also)}
+        raise UsageError(f"no mutant has a patch for '{suite}'; --base takes: "
+                         f"{', '.join(sorted(suites))}")
+    return chosen
 
 
 @dataclass

@@ -130,6 +130,31 @@ def test_a_cell_that_was_run_again_counts_as_it_was_then(tmp_path: Path) -> None
     assert (row["found"], row["races"][0]["boots"]) == (False, 2)
 
 
+def test_a_run_that_died_in_a_line_counts_as_far_as_it_goes(tmp_path: Path) -> None:
+    record = {"cell": "1", "name": "a", "kernel": {"id": "source:trixie+slim"}, "arch": "x86_64",
+              "machine": {"variant": "default"}, "race": "lost-write", "mode": "widened",
+              "splats": [], "failures": 0, "replay": "", "verdict": "INCONCLUSIVE",
+              "theme": "a-theme", "time_to_first_failure_s": None}
+    (tmp_path / "results.ndjson").write_text(json.dumps(record) + '\n{"cell": "2", "na')
+    row, = stored([tmp_path])
+    assert row["cells"] == 1
+
+
+@pytest.mark.parametrize("words, told", [
+    (["--base", "potato"], "no mutant has a patch for 'potato'; --base takes: bookworm, trixie"),
+    (["--arch", "vax"], "unknown architecture 'vax'"),
+    (["--arch", "s390x", "hugetlb-unshare-unflushed"], "none of these mutants is for s390x"),
+    (["--machine", "numa"], "--machine goes with --patch and --tree"),
+    (["--scenario", "debug"], "--scenario goes with --patch and --tree"),
+    (["--every-race"], "--every-race goes with --patch and --tree"),
+])
+def test_what_would_run_nothing_is_refused(words: list[str], told: str,
+                                           capsys: pytest.CaptureFixture[str]) -> None:
+    assert cli.main(["mutants", *words]) == 2
+    # A terminal breaks long lines.
+    assert told in " ".join(capsys.readouterr().err.split())
+
+
 def test_why_nothing_was_judged_is_printed_as_it_is(
         tmp_path: Path, monkeypatch: pytest.MonkeyPatch,
         capsys: pytest.CaptureFixture[str]) -> None:
@@ -216,6 +241,12 @@ def test_where_nothing_can_see_a_mutant_the_page_says_why(
              'seen_by = ["data"]\nunseen = {{ {} = "none" }}\n')
     record.write_text(known.format("s390x"))
     assert mutants.load(record).unseen == (("s390x", "none"),)
+    record.write_text(known.format("s390x") + 'sen_by = ["data"]\n')
+    with pytest.raises(UsageError, match="'sen_by' means nothing here; did you mean 'seen_by'"):
+        mutants.load(record)
+    record.write_text(known.format("s390x") + '[[races]]\nrace = "lost-write"\noption = []\n')
+    with pytest.raises(UsageError, match="races 1: 'option' means nothing here"):
+        mutants.load(record)
     record.write_text(known.format("x86_64"))
     with pytest.raises(UsageError, match="x86_64 is in 'arches' and in 'unseen'"):
         mutants.load(record)

@@ -13,10 +13,11 @@ from typing import Any
 from mmrace import config, mutants, mutants_hunt, mutants_view
 from mmrace.commands import common
 from mmrace.errors import TreeBuildError, UsageError
-from mmrace.kernels import parse_id
+from mmrace.kernels import DEFAULT_SCENARIO, parse_id
 from mmrace.mutants import Campaign, Mutant, Plan, Trial
 from mmrace.mutants_hunt import Hunt
 from mmrace.progress import Progress
+from mmrace.report import runs as runs_of
 from mmrace.session import Session
 from mmrace.store import Run
 
@@ -52,9 +53,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
                         help="whose linux-source the bugs are put into (default: each mutant's)")
     parser.add_argument("--patch", type=Path, metavar="FILE", help="a bug of your own, as a patch")
     parser.add_argument("--tree", metavar="PATH[@REV]", help="the kernel tree that --patch is for")
-    parser.add_argument("--scenario", default="slim", help="of --tree (default: %(default)s)")
-    parser.add_argument("--machine", default="default", metavar="VARIANT",
-                        help="machine variant for --tree (default: %(default)s)")
+    parser.add_argument("--scenario", help=f"of --tree (default: {DEFAULT_SCENARIO})")
+    parser.add_argument("--machine", metavar="VARIANT",
+                        help="machine variant for --tree (default: default)")
     parser.add_argument("--race", action="append", default=[],
                         help="race instead of the mutants' own; may be given again (--patch "
                              "without it: all races)")
@@ -66,7 +67,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
                         help="seconds of rounds a race and mode (default: %(default)s)")
     parser.add_argument("--boots", type=common.positive(int), default=1,
                         help="fresh boots of each kernel (default: %(default)s)")
-    parser.add_argument("--seed", type=int, default=None, help="the plan's seed (default: new)")
+    parser.add_argument("--seed", type=common.seed, default=None,
+                        help="the plan's seed (default: new)")
     parser.add_argument("--budget", type=common.positive(float), default=None,
                         help="seconds after which no further kernel is begun")
     parser.add_argument("--resume", nargs="+", type=Path, default=[], metavar="RUN",
@@ -79,7 +81,15 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def _wanted(args: argparse.Namespace, arches: list[str]) -> list[Mutant]:
     if args.patch is None and args.tree is None:
-        return mutants.find(args.names, args.base)
+        for given, name in ((args.scenario, "--scenario"), (args.machine, "--machine"),
+                            (args.every_race, "--every-race")):
+            if given:
+                raise UsageError(f"{name} goes with --patch and --tree; a mutant's record has its "
+                                 "own")
+        wanted = mutants.find(args.names, args.base)
+        if not any(arch in mutant.arches for mutant in wanted for arch in arches):
+            raise UsageError(f"none of these mutants is for {', '.join(arches)}")
+        return wanted
     if args.patch is None or args.tree is None:
         raise UsageError("--patch FILE and --tree PATH go together")
     if args.names or args.base:
@@ -87,11 +97,11 @@ def _wanted(args: argparse.Namespace, arches: list[str]) -> list[Mutant]:
     if not args.patch.is_file():
         raise UsageError(f"no such patch: {args.patch}")
     mutant = Mutant(name=args.patch.stem, source=f"tree:{args.tree}", patch=args.patch,
-                    arches=tuple(arches), scenario=args.scenario, machine=args.machine,
-                    trials=mutants_hunt.ranked(args.patch))
+                    arches=tuple(arches), scenario=args.scenario or DEFAULT_SCENARIO,
+                    machine=args.machine or "default", trials=mutants_hunt.ranked(args.patch))
     for arch in arches:
         parse_id(mutant.kernel, config.arch(arch))
-        config.variant(args.machine, arch)
+        config.variant(mutant.machine, arch)
     return [mutant]
 
 
@@ -103,8 +113,7 @@ def stored(runs: list[Path]) -> list[dict[str, Any]]:
         path = run / "results.ndjson"
         if not path.is_file():
             raise UsageError(f"{run} has no results.ndjson: not a run directory")
-        last = {record["cell"]: record
-                for record in map(json.loads, path.read_text().splitlines())}
+        last = {record["cell"]: record for record in runs_of.lines(path)}
         own: dict[str, list[dict[str, Any]]] = {}
         for record in last.values():
             own.setdefault(record["name"], []).append(record)
@@ -123,6 +132,8 @@ def _rows(wanted: list[Mutant], arches: list[str], campaign: Campaign,
 
 def _run(args: argparse.Namespace, progress: Progress) -> tuple[list[dict[str, Any]], bool]:
     arches = args.arch or [os.uname().machine]
+    for arch in arches:
+        config.arch(arch)
     wanted = _wanted(args, arches)
     for race in args.race:
         common.check_race(race)
