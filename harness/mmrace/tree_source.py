@@ -110,6 +110,11 @@ class GitSource(Source):
 
     def __init__(self, path: Path, revision: str, patch: Path | None) -> None:
         self._path = path
+        try:
+            _git(path, "rev-parse", "--git-dir")
+        except UsageError as error:
+            raise UsageError(f"{path} is no git repository; without '@{revision}' it is built as "
+                             "it is") from error
         self.commit = _git(path, "rev-parse", "--verify", "--quiet", f"{revision}^{{commit}}")
         super().__init__(_slot_of(path), _git(path, "rev-parse", f"{self.commit}^{{tree}}"),
                          _git(path, "show", f"{self.commit}:Makefile"), patch)

@@ -160,6 +160,11 @@ def test_a_commit_is_checked_out_without_touching_the_repository(tree: Path) -> 
         GitSource(tree, "no-such-revision", None)
 
 
+def test_a_revision_of_what_is_no_repository(tmp_path: Path) -> None:
+    with pytest.raises(UsageError, match="is no git repository; without '@v1' it is built as it"):
+        GitSource(tmp_path, "v1", None)
+
+
 def test_a_repository_made_anew_at_the_same_place_is_cloned_anew(tree: Path) -> None:
     git(tree, "init", "-q")
     GitSource(tree, commit(tree, "first"), None).bring()
