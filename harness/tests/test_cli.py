@@ -27,6 +27,7 @@ def mmrace(*words: str, **env: str) -> subprocess.CompletedProcess[str]:
 
 RUN = ("run", "--kernel", "debian:bookworm", "--arch", "x86_64", "--race", "lost-write")
 LOCAL = ("run", "--on", "local", "--race", "lost-write")
+BISECT = ("bisect", "--race", "lost-write")
 OTHER_ARCH = next(name for name in arch_names() if name != os.uname().machine)
 
 
@@ -51,6 +52,16 @@ OTHER_ARCH = next(name for name in arch_names() if name != os.uname().machine)
     ((*RUN, "--option", "pages=-1"), "a whole number, not '-1'"),
     (("bisect", "--tree", "/nowhere", "--good", "a", "--bad", "b", "--race", "lost-write"),
      "no such directory: /nowhere"),
+    (("build",), "one of --kernel, --all and --emulator"),
+    (("build", "--sparse", "--arch", "x86_64"), "one of --kernel, --all and --emulator"),
+    (("build", "--all", "--arch", "x86_64"), "--arch is for --kernel"),
+    (("export", "lava", "quick", "--output", "/proc/mmrace"), "cannot be made"),
+    (("bisect", "--tree", "/", "--good", "a", "--bad", "b", "--run", "true"), "/ is no git tree"),
+    ((*BISECT, "--kernels", "debian:sid"), "name two or more"),
+    ((*BISECT, "--kernels", "debian:sid,debian:sid"), "each once"),
+    ((*BISECT, "--kernels", "debian:trixie,debian:sid", "--build", "make"), "--build is for --run"),
+    (("bisect", "--list", "a,b", "--run", "true", "--mode", "widened"), "--mode is for --race"),
+    (("bisect", "--list", "a,b", "--run", "true", "--out", "/proc/mmrace"), "cannot be written"),
     (("run", "--on", "ssh:nobody", "--race", "lost-write"), "unknown host 'nobody'"),
     (("run", "--on", "lathe", "--race", "lost-write"), "unknown machine 'lathe'"),
     ((*LOCAL, "--mode", "control"), "--allow-plants"),
@@ -108,6 +119,13 @@ def test_an_archive_that_cannot_be_reached_is_infrastructure(tmp_path: Path) -> 
     assert done.returncode == 128
     assert "Debian archive" in done.stdout + done.stderr
     assert "Traceback" not in done.stderr
+
+
+def test_the_doctor_sees_directories_that_cannot_be_written() -> None:
+    done = mmrace("doctor", MMRACE_RUNS="/dev/null/runs", MMRACE_CACHE="/dev/null/cache")
+    assert done.returncode == 128 and "Traceback" not in done.stderr
+    assert "cache /dev/null/cache: no directory that can be written; set MMRACE_CACHE" in done.stdout
+    assert "run directories /dev/null/runs: no directory that can be written" in done.stdout
 
 
 def test_a_shell_completes_commands(tmp_path: Path) -> None:

@@ -127,6 +127,7 @@ def check(args: argparse.Namespace) -> None:
     if not 0.0 < args.no_change < 1.0:
         raise UsageError("--no-change must lie between 0 and 1")
     parse_signal(args.signal, args.signature)
+    _check_kind(args)
     if args.scenario:
         kconfig.check_scenario(args.scenario)
         if not (args.tree and args.race):
@@ -141,6 +142,20 @@ def check(args: argparse.Namespace) -> None:
             parse_id(kernel, config.arch(args.arch))
 
 
+def _check_kind(args: argparse.Namespace) -> None:
+    """Refuse options of one kind of trial with the other, where they would mean nothing."""
+    for option, value in (("--option", args.option), ("--signature", args.signature),
+                          ("--machine", args.variant != "default"),
+                          ("--mode", args.mode != "natural")):
+        if value and args.run:
+            raise UsageError(f"{option} is for --race: what --run CMD does is its own business")
+    for option, value in (("--build", args.build), ("--keeps-builds", args.keeps_builds),
+                          ("--timeout", args.timeout)):
+        if value and args.race:
+            raise UsageError(f"{option} is for --run CMD: a race's kernels are built and watched "
+                             "by the harness")
+
+
 def new_home(args: argparse.Namespace) -> Path:
     """The run directory, with the words of the command."""
     command = ["./mmrace", *sys.argv[1:]]
@@ -150,8 +165,12 @@ def new_home(args: argparse.Namespace) -> Path:
     if (home / "run.json").exists():
         raise UsageError(f"{home} holds a run already: go on in it with --resume {home}, or name "
                          "another --out")
-    home.mkdir(parents=True, exist_ok=True)
-    return Run.begin(command, home).home
+    try:
+        home.mkdir(parents=True, exist_ok=True)
+        return Run.begin(command, home).home
+    except OSError as error:
+        raise UsageError(f"--out {home} cannot be written: {error.strerror}; name another "
+                         "directory") from None
 
 
 def ends(args: argparse.Namespace, names: list[str] | None = None) -> tuple[str, str]:
@@ -170,6 +189,8 @@ def read_graph(args: argparse.Namespace) -> Graph:
         return git.history(args.tree, *ends(args))
     names = [name for name in (args.kernels or args.list).split(",") if name]
     old, new = ends(args, names)
+    if len(set(names)) < max(2, len(names)):
+        raise UsageError(f"{','.join(names)}: name two or more, each once, the oldest first")
     if old not in names or new not in names or names.index(old) >= names.index(new):
         raise UsageError(f"{old} and {new} are not in this order in {','.join(names)}, which must "
                          "begin with the oldest; with --find fix the bad one is the older")

@@ -24,7 +24,10 @@ def check_tree(tree: Path) -> None:
     """GraphError unless the directory is in a git tree."""
     if not tree.is_dir():
         raise GraphError(f"no such directory: {tree}")
-    git(tree, "rev-parse", "--git-dir")
+    try:
+        git(tree, "rev-parse", "--git-dir")
+    except GraphError as error:
+        raise GraphError(f"{tree} is no git tree ({error})") from error
 
 
 def resolve(tree: Path, revision: str) -> str:

@@ -2,10 +2,11 @@
 """./mmrace build: fetch kernels and build what runs on them, without running anything."""
 
 import argparse
+import os
 
 from mmrace import build, config, emulator_build, kernels
 from mmrace.commands import common
-from mmrace.errors import MmraceError
+from mmrace.errors import MmraceError, UsageError
 from mmrace.progress import Progress
 
 HELP = "fetch kernels and build module, races and agent for them"
@@ -21,7 +22,9 @@ examples:
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the command's options."""
     parser.add_argument("--kernel", action="append", default=[], help=kernels.FORMS)
-    parser.add_argument("--arch", action="append", default=[], help="architecture")
+    parser.add_argument("--arch", action="append", default=[],
+                        help="architecture of --kernel; may be given again (default: this "
+                             "machine's)")
     parser.add_argument("--all", action="store_true",
                         help="every kernel and architecture of configs/kernels.toml")
     parser.add_argument("--emulator", metavar="NAME", default=None,
@@ -31,19 +34,30 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
                         help="run sparse over the module; its warnings are errors")
 
 
+def _check(args: argparse.Namespace) -> None:
+    """Refuse options of which one would be ignored."""
+    if bool(args.kernel) + args.all + bool(args.emulator) != 1:
+        raise UsageError("say what to build with one of --kernel, --all and --emulator")
+    if args.arch and not args.kernel:
+        raise UsageError("--arch is for --kernel: leave it out")
+    if args.sparse and args.emulator:
+        raise UsageError("--sparse is for the module: leave it out with --emulator")
+
+
 def _wanted(args: argparse.Namespace) -> list[tuple[str, str]]:
-    pairs = [(f"debian:{suite}", arch) for suite, arches in config.debian_suites().items()
-             for arch in arches]
     if args.all:
-        return pairs
-    chosen = [(kernel, arch) for kernel in args.kernel for arch in args.arch or ["x86_64"]]
+        return [(f"debian:{suite}", arch) for suite, arches in config.debian_suites().items()
+                for arch in arches]
+    arches = args.arch or [os.uname().machine]
+    chosen = [(kernel, arch) for kernel in args.kernel for arch in arches]
     for kernel, arch in chosen:
         kernels.parse_id(kernel, config.arch(arch))
     return chosen
 
 
 def main(args: argparse.Namespace) -> int:
-    """Build; 0 when everything did, 129 when something did not."""
+    """Build; 0 when everything did, else the exit code of what failed last."""
+    _check(args)
     console = common.console_for(False)
     progress = Progress(console)
     if args.emulator:

@@ -39,6 +39,15 @@ def _has(program: str) -> bool:
     return shutil.which(program, path=os.environ.get("PATH", "") + ":/usr/sbin:/sbin") is not None
 
 
+def _free(place: Path) -> int | None:
+    """Bytes that are free where a directory is or would be made; None if it cannot be written."""
+    while not place.exists():
+        place = place.parent
+    if not place.is_dir() or not os.access(place, os.W_OK):
+        return None
+    return shutil.disk_usage(place).free
+
+
 def _host() -> Iterator[tuple[bool, str]]:
     for tool, package in HOST_TOOLS.items():
         if not _has(tool):
@@ -49,12 +58,15 @@ def _host() -> Iterator[tuple[bool, str]]:
         yield True, f"Debian archive: {archive.archive_url()}"
     except MmraceError as error:
         yield False, str(error)
-    place = paths.cache_dir()
-    while not place.exists():
-        place = place.parent
-    free = shutil.disk_usage(place).free
-    yield free >= CACHE_WANTED_BYTES, (f"cache {paths.cache_dir()}: {free >> 20} MiB free, a first "
-                                       f"run takes about {CACHE_WANTED_BYTES >> 20} MiB")
+    free = _free(paths.cache_dir())
+    yield free is not None and free >= CACHE_WANTED_BYTES, (
+        f"cache {paths.cache_dir()}: no directory that can be written; set MMRACE_CACHE"
+        if free is None else f"cache {paths.cache_dir()}: {free >> 20} MiB free, a first run takes "
+        f"about {CACHE_WANTED_BYTES >> 20} MiB")
+    free = _free(paths.runs_dir())
+    yield free is not None, (
+        f"run directories {paths.runs_dir()}: no directory that can be written; set MMRACE_RUNS"
+        if free is None else f"run directories {paths.runs_dir()}: {free >> 20} MiB free")
 
 
 def _arch(name: str) -> tuple[bool, str]:

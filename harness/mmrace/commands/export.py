@@ -57,7 +57,11 @@ def main(args: argparse.Namespace) -> int:
         raise UsageError(f"{args.matrix} has no cell that a packaged QEMU runs, and only such "
                          "guests are exported")
     output = Path(args.output)
-    output.mkdir(parents=True, exist_ok=True)
+    try:
+        output.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise UsageError(f"--output {output} cannot be made: {error.strerror}; name another "
+                         "directory") from None
     progress = Progress(console)
     try:
         for guest in guests.make(wanted, output, Preparation(progress)):
