@@ -19,6 +19,7 @@ from mmrace.buildroot import HOST_ARCH
 from mmrace.errors import BuildError, UsageError
 from mmrace.locks import locked, new_directory
 from mmrace.paths import CONFIGS, cache_dir
+from mmrace.record import Record, load
 
 BUILD_PACKAGES = ("build-essential", "ninja-build", "meson", "pkgconf", "python3-venv", "flex",
                   "bison", "libglib2.0-dev", "libfdt-dev", "zlib1g-dev")
@@ -60,7 +61,7 @@ class _SourceSuite(Suite):
                   what=f"downloading the source of {package} ({self.name})")
 
 
-def _recipe(name: str, record: config.Record) -> Recipe:
+def _recipe(name: str, record: Record) -> Recipe:
     found = Recipe(name=name, arch=record.text("arch"), suite=record.text("suite"),
                    lacks=record.text("lacks"), file=record.text("file"),
                    after=record.text("after"), insert=record.text("insert"))
@@ -72,7 +73,7 @@ def _recipe(name: str, record: config.Record) -> Recipe:
 def recipes() -> dict[str, Recipe]:
     """Every emulator that can be built, by name."""
     return {name: _recipe(name, record)
-            for name, record in config.load(CONFIGS / "emulators.toml").tables().items()}
+            for name, record in load(CONFIGS / "emulators.toml").tables().items()}
 
 
 def recipe(name: str) -> Recipe:

@@ -7,9 +7,9 @@ from functools import cache
 from typing import Any
 
 from mmrace.cell import MODES, Cell
-from mmrace.config import Record, load
 from mmrace.errors import UsageError
 from mmrace.paths import CONFIGS
+from mmrace.record import Record, load
 from mmrace.verdict import Verdict
 
 UNKNOWN_IS_FINE = (Verdict.PASS, Verdict.INCONCLUSIVE, Verdict.SKIP)

@@ -8,6 +8,7 @@ from pathlib import Path
 from mmrace import config
 from mmrace.errors import UsageError
 from mmrace.paths import CONFIGS
+from mmrace.record import load
 
 PREFIX = "ssh:"
 MODULE_PLACES = ("auto", "here", "host", "none")
@@ -39,7 +40,7 @@ def hosts_file() -> Path:
 def hosts() -> dict[str, Host]:
     """Every host by name."""
     found = {}
-    for name, record in config.load(hosts_file()).tables().items():
+    for name, record in load(hosts_file()).tables().items():
         config.arch(record.text("arch"))
         found[name] = Host(
             name=name, ssh=record.text("ssh"), arch=record.text("arch"),

@@ -19,10 +19,11 @@ from typing import Any
 
 from mmrace import config, kconfig
 from mmrace.cell import Cell
-from mmrace.config import Record
 from mmrace.errors import UsageError
 from mmrace.kernels import DEFAULT_SCENARIO
 from mmrace.paths import CONFIGS, TREE
+from mmrace.record import Record
+from mmrace.record import load as load_record
 from mmrace.session import Session
 from mmrace.verdict import Verdict
 
@@ -129,7 +130,7 @@ def _trial(record: Record) -> Trial:
 
 def load(path: Path) -> Mutant:
     """The mutant of a record, whose patch lies beside it."""
-    record = config.load(path)
+    record = load_record(path)
     seen_by = tuple(record.texts("seen_by"))
     if not seen_by or not set(seen_by) <= set(SEERS):
         raise UsageError(f"{record.where}: 'seen_by' takes {', '.join(SEERS)}")

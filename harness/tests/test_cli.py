@@ -124,8 +124,10 @@ def test_an_archive_that_cannot_be_reached_is_infrastructure(tmp_path: Path) -> 
 def test_the_doctor_sees_directories_that_cannot_be_written() -> None:
     done = mmrace("doctor", MMRACE_RUNS="/dev/null/runs", MMRACE_CACHE="/dev/null/cache")
     assert done.returncode == 128 and "Traceback" not in done.stderr
-    assert "cache /dev/null/cache: no directory that can be written; set MMRACE_CACHE" in done.stdout
-    assert "run directories /dev/null/runs: no directory that can be written" in done.stdout
+    for line in ("cache /dev/null/cache: no directory that can be written; set MMRACE_CACHE",
+                 "run directories /dev/null/runs: no directory that can be written; set "
+                 "MMRACE_RUNS"):
+        assert line in done.stdout
 
 
 def test_a_shell_completes_commands(tmp_path: Path) -> None:

@@ -13,9 +13,9 @@ from mmrace import build, config, hosts
 from mmrace.cell import MODES, Cell, Place
 from mmrace.commands import common
 from mmrace.commands.report import run_directory
-from mmrace.config import Record
 from mmrace.errors import UsageError
 from mmrace.paths import CONFIGS
+from mmrace.record import Record, load
 from mmrace.resume import recall, remember
 from mmrace.verdict import Verdict
 
@@ -142,7 +142,7 @@ def _named(where: str) -> Iterator[None]:
 
 def cells_of(path: Path, seed: int, allow_plants: bool = False) -> list[Cell]:
     """Every cell of a matrix file, in the file's order; UsageError names what is wrong in it."""
-    data = config.load(path)
+    data = load(path)
     groups = data.records("cells")
     data.done()
     if not groups:

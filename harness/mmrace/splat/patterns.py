@@ -6,9 +6,9 @@ from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 
-from mmrace.config import Record, load
 from mmrace.errors import UsageError
 from mmrace.paths import CONFIGS
+from mmrace.record import Record, load
 
 VERDICTS = ("SPLAT", "HANG", "PANIC")
 """What a pattern may map to, the gravest last."""
