@@ -2,16 +2,20 @@
 """Which failures are expected where, and why: configs/expectations.toml."""
 
 import re
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from functools import cache
+from pathlib import Path
 from typing import Any
 
+from mmrace import build, config
 from mmrace.cell import MODES, Cell
 from mmrace.errors import UsageError
 from mmrace.paths import CONFIGS
 from mmrace.record import Record, load
 from mmrace.verdict import Verdict
 
+COMPARISON = re.compile(r"(<|<=|>=|>)(\d+(?:\.\d+)*)")
 UNKNOWN_IS_FINE = (Verdict.PASS, Verdict.INCONCLUSIVE, Verdict.SKIP)
 
 
@@ -48,15 +52,31 @@ def _parts(version: str) -> tuple[int, ...]:
 def version_matches(version: str, comparisons: tuple[str, ...]) -> bool:
     """Whether an upstream version such as 6.1.176 fulfils every comparison (`<6.2`, `>=5.10`)."""
     for comparison in comparisons:
-        match = re.fullmatch(r"(<|<=|>=|>)(\d+(?:\.\d+)*)", comparison)
+        match = COMPARISON.fullmatch(comparison)
         if not match:
-            raise UsageError(f"configs/expectations.toml: bad kernel comparison '{comparison}'; "
-                             "write one of < <= > >= and a version, such as '<6.2'")
+            raise UsageError(f"bad kernel comparison '{comparison}'; write one of < <= > >= and a "
+                             "version, such as '<6.2'")
         have, want = _parts(version), _parts(match.group(2))
         holds = {"<": have < want, "<=": have <= want, ">": have > want, ">=": have >= want}
         if not holds[match.group(1)]:
             return False
     return True
+
+
+def _check(rule: Rule, where: str) -> None:
+    """Refuse a rule that could never match a cell."""
+    for key, words, known in (("race", (rule.race,), build.race_names()),
+                              ("arches", rule.arches, config.arch_names()),
+                              ("modes", rule.modes, MODES)):
+        for word in words:
+            if word not in known:
+                raise UsageError(f"{where}: '{key}' has the unknown '{word}'; there are: "
+                                 f"{', '.join(known)}")
+    for comparison in rule.kernel:
+        try:
+            version_matches("0", (comparison,))
+        except UsageError as error:
+            raise UsageError(f"{where}: {error}") from None
 
 
 def _rule(record: Record) -> Rule:
@@ -72,13 +92,21 @@ def _rule(record: Record) -> Rule:
                 expectation=Expectation(verdicts, record.text("reason"),
                                         record.text("fix", "") or None))
     record.done()
+    _check(rule, record.where)
     return rule
 
 
 @cache
-def rules() -> tuple[Rule, ...]:
-    """Every entry, in the file's order."""
-    return tuple(map(_rule, load(CONFIGS / "expectations.toml").records("expect")))
+def rules(path: Path = CONFIGS / "expectations.toml") -> tuple[Rule, ...]:
+    """Every entry, in the file's order; UsageError names one that could never match."""
+    return tuple(map(_rule, load(path).records("expect")))
+
+
+def as_expected(record: Mapping[str, Any]) -> bool:
+    """Whether a cell's record is no news: one that never had a machine may be a SKIP, which names
+    what is missing."""
+    expected = record["expected"]
+    return bool(expected["met"] if expected else record["verdict"] == Verdict.SKIP)
 
 
 def own_failures(cell: Cell, upstream: str) -> tuple[Verdict, ...]:

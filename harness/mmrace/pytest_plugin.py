@@ -16,6 +16,7 @@ from rich.console import Console
 from mmrace.cell import Cell
 from mmrace.commands.matrix import cells_of
 from mmrace.errors import MmraceError
+from mmrace.expectations import as_expected
 from mmrace.paths import CONFIGS
 from mmrace.progress import Progress
 from mmrace.session import Session
@@ -43,8 +44,7 @@ class CellItem(pytest.Item):
         self.user_properties += [("verdict", record["verdict"]), ("replay", record["replay"]),
                                  ("run_dir", record["run_dir"])]
         verdict = Verdict(record["verdict"])
-        expected = record["expected"]
-        if not expected or not expected["met"]:
+        if not as_expected(record):
             raise UnexpectedVerdict(self._message(record))
         if verdict in (Verdict.INCONCLUSIVE, Verdict.SKIP):
             pytest.skip(f"{verdict}: {record['reason']}")

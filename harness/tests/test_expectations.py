@@ -1,11 +1,14 @@
 # SPDX-License-Identifier: GPL-2.0
 """Expectations: version comparisons, and the shipped file's own entries."""
 
+import re
+from pathlib import Path
+
 import pytest
 
 from mmrace.cell import Cell
 from mmrace.errors import UsageError
-from mmrace.expectations import expectation, own_failures, rules, version_matches
+from mmrace.expectations import as_expected, expectation, own_failures, rules, version_matches
 from mmrace.verdict import Verdict
 
 
@@ -41,6 +44,35 @@ def test_the_known_bug_is_expected_where_it_is_and_only_there() -> None:
 def test_a_kernel_s_own_failures_are_those_of_both_modes() -> None:
     assert own_failures(cell("x86_64", "control"), "6.1.176") == (Verdict.RACE,)
     assert own_failures(cell("x86_64", "control"), "6.12.107") == ()
+
+
+@pytest.mark.parametrize("changed, says", [
+    ('race = "lost-wrote"', "'race' has the unknown 'lost-wrote'"),
+    ('arches = ["vax"]', "'arches' has the unknown 'vax'"),
+    ('modes = ["wide"]', "'modes' has the unknown 'wide'"),
+    ('kernel = ["~6.2"]', "bad kernel comparison '~6.2'"),
+    ('verdicts = ["BAD"]', "'BAD' is not a valid Verdict"),
+    ('raeson = "x"', "'raeson' means nothing here; did you mean 'reason'?"),
+])
+def test_an_entry_that_could_never_match_is_refused(changed: str, says: str,
+                                                    tmp_path: Path) -> None:
+    entry = {"race": '"lost-write"', "arches": '["x86_64"]', "verdicts": '["RACE"]',
+             "reason": '"why"'}
+    key, _, value = changed.partition(" = ")
+    path = tmp_path / "expectations.toml"
+    path.write_text("[[expect]]\n" + "".join(
+        f"{name} = {word}\n" for name, word in (entry | {key: value}).items()))
+    with pytest.raises(UsageError, match=re.escape("expect 1: " + says)):
+        rules(path)
+
+
+@pytest.mark.parametrize("verdict, expected, fine", [
+    ("SKIP", None, True), ("INFRA", None, False), ("RACE", {"met": True}, True),
+    ("SKIP", {"met": False}, False),
+])
+def test_what_never_had_a_machine_may_be_a_skip(verdict: str, expected: dict[str, bool] | None,
+                                                fine: bool) -> None:
+    assert as_expected({"verdict": verdict, "expected": expected}) is fine
 
 
 def test_expected_record_says_whether_it_was_met() -> None:

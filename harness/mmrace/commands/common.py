@@ -14,7 +14,7 @@ from typing import Any
 
 from rich.console import Console
 
-from mmrace import build, config, hosts
+from mmrace import build, config, expectations, hosts
 from mmrace.cell import Cell
 from mmrace.errors import UsageError
 from mmrace.kernels import parse_id
@@ -22,6 +22,7 @@ from mmrace.progress import Progress
 from mmrace.report import print_summary, write_all
 from mmrace.resume import rest
 from mmrace.session import Session
+from mmrace.splat.patterns import patterns
 from mmrace.store import Run
 
 EXIT_INTERRUPTED = 130
@@ -147,6 +148,9 @@ def run_cells(cells: Sequence[Cell], *, json_output: bool,
     console = console_for(json_output)
     for cell in cells:
         check_cell(cell, allow_plants)
+    # What judges the cells is read before anything is booted: a mistake there costs no run.
+    expectations.rules()
+    patterns()
     run = Run(resumed) if resumed else Run.create(["./mmrace", *sys.argv[1:]])
     if begun:
         begun(run.home)

@@ -14,6 +14,7 @@ from mmrace.cell import MODES, Cell, Place
 from mmrace.commands import common
 from mmrace.commands.report import run_directory
 from mmrace.errors import UsageError
+from mmrace.expectations import as_expected
 from mmrace.paths import CONFIGS
 from mmrace.record import Record, load
 from mmrace.resume import recall, remember
@@ -161,11 +162,9 @@ def cells_of(path: Path, seed: int, allow_plants: bool = False) -> list[Cell]:
 
 
 def _unexpected(record: dict[str, Any]) -> str | None:
-    expected = record["expected"]
-    if expected and expected["met"]:
+    if as_expected(record):
         return None
-    if record["verdict"] == Verdict.SKIP and not expected:
-        return None     # it never had a machine, and what is missing is named
+    expected = record["expected"]
     name = f"{record['race']} {record['mode']} on {record['kernel']['id']} {record['arch']}"
     if not expected:
         return f"{name}: {record['verdict']}: {record['reason']}"
