@@ -33,9 +33,7 @@ class Record:
         self._asked.add(key)
         value = self.data.get(key, default)
         if value is None:
-            close = difflib.get_close_matches(key, self.data, 1)
-            hint = f" (there is '{close[0]}')" if close else ""
-            raise UsageError(f"{self.where}: '{key}' is missing{hint}; it must be {KINDS[kind]}")
+            raise UsageError(f"{self.where}: '{key}' is missing; it must be {KINDS[kind]}")
         if not isinstance(value, kind) or (kind is int and isinstance(value, bool)):
             raise UsageError(f"{self.where}: '{key}' must be {KINDS[kind]}, it is {value!r}")
         return value
