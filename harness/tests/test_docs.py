@@ -10,6 +10,7 @@ import pytest
 
 from mmrace.cli import load_commands, make_parser
 from mmrace.commands import common
+from mmrace.commands.matrix import cells_of
 from mmrace.paths import TREE
 
 PAGES = [TREE / "README.md", *sorted((TREE / "docs").glob("*.md"))]
@@ -54,6 +55,13 @@ def test_a_page_leads_somewhere(page: Path) -> None:
     missing += [f"make {name}" for name in re.findall(r"(?:^ {4}|`)make ([a-z][a-z-]*)", text,
                                                       re.MULTILINE) if name not in targets]
     assert not missing
+
+
+def test_the_example_of_a_matrix_is_one(tmp_path: Path) -> None:
+    page = (TREE / "docs/matrices.md").read_text()
+    example = "\n".join(re.findall(r"^ {4}(.*)$", page, re.MULTILINE))
+    (tmp_path / "mine.toml").write_text(example)
+    assert {cell.mode for cell in cells_of(tmp_path / "mine.toml", 1)} == {"control", "widened"}
 
 
 def test_every_page_is_in_the_readme() -> None:
