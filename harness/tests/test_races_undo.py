@@ -13,6 +13,7 @@ pytestmark = pytest.mark.guest
 KILLED = (["reclaim-write", "--swap", "zram", "--mode", "widened"],
           ["lazy-mmu", "--change", "swapcycle", "--mode", "control"],
           ["one-memory", "--change", "ksm"],
+          ["thp-split-gup", "--change", "khugepaged", "--memory", "shmem"],
           ["hugetlb-unshare", "--how", "part"])
 
 

@@ -42,10 +42,40 @@ static char *some(const struct region *r, struct rng *rng, size_t *len)
 	return r->mem + first * race_page_size();
 }
 
+/* A switch of the kernel's, until the program ends; why it cannot be set, or NULL. */
+static const char *set_switch(const char *path, const char *value)
+{
+	char old[32];
+
+	if (race_read_file(path, old, sizeof(old)) || access(path, W_OK))
+		return "needs the kernel's switches for it, and root";
+	race_undo_write(path, old);
+	return race_write_file(path, value) ? strerror(errno) : NULL;
+}
+
 static void touch(const char *at, size_t len)
 {
 	for (size_t i = 0; i < len; i += race_page_size())
 		(void)*(const volatile char *)(at + i);
+}
+
+bool change_map(const struct region *r, char *at, size_t len)
+{
+	int flags = r->file < 0 ? MAP_PRIVATE | MAP_ANONYMOUS : MAP_SHARED;
+
+	/* Without MAP_NORESERVE it stays a VMA of its own: none is huge then. */
+	if (mmap(at, len, PROT_READ | PROT_WRITE, flags | MAP_FIXED | MAP_NORESERVE,
+		 r->file, r->file < 0 ? 0 : at - r->mem) == MAP_FAILED)
+		return false;
+	if (r->unit > race_page_size())
+		madvise(at, len, MADV_HUGEPAGE);
+	return true;
+}
+
+bool change_drop(const struct region *r, char *at, size_t len)
+{
+	/* Of a file's memory it would only end the mapping. */
+	return !madvise(at, len, r->file < 0 ? MADV_DONTNEED : MADV_REMOVE);
 }
 
 /* --- splits: a VMA's border inside a huge page, a hole in it --------------- */
@@ -69,15 +99,10 @@ static bool split(const struct region *r, struct rng *rng)
 		      madvise(at, len, MADV_DOFORK);
 		break;
 	case 2:
-		/* Without MAP_NORESERVE it stays a VMA of its own: none is huge then. */
-		err = mmap(nobodys, page, PROT_READ | PROT_WRITE,
-			   MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED |
-			   MAP_NORESERVE, -1, 0) == MAP_FAILED;
-		if (!err && r->unit > page)
-			madvise(nobodys, page, MADV_HUGEPAGE);
+		err = !change_map(r, nobodys, page);
 		break;
 	default:
-		err = madvise(nobodys, page, MADV_DONTNEED);
+		err = !change_drop(r, nobodys, page);
 		break;
 	}
 	if (err)
@@ -101,16 +126,23 @@ static const char *collapse_setup(const struct region *r)
 	return NULL;
 }
 
-static bool collapse(const struct region *r, struct rng *rng)
+/* A unit that is huge no more: what is huge already would be left as it is. */
+static char *to_collapse(const struct region *r, struct rng *rng)
 {
 	char *at = r->mem + rng_below(rng, r->len / r->unit) * r->unit;
 	char *nobodys = r->mem + r->pages * race_page_size();
 
-	/* What is huge already is left as it is, and said to be done. */
 	if (nobodys >= at && nobodys < at + r->unit)
-		madvise(nobodys, race_page_size(), MADV_DONTNEED);
+		change_drop(r, nobodys, race_page_size());
 	/* A page that is away or new to some CPU's list is a reason to refuse. */
 	touch(at, r->unit);
+	return at;
+}
+
+static bool collapse(const struct region *r, struct rng *rng)
+{
+	char *at = to_collapse(r, rng);
+
 	for (int i = 0; i < COLLAPSE_ATTEMPTS; i++)
 		if (!madvise(at, r->unit, MADV_COLLAPSE))
 			return true;
@@ -122,6 +154,86 @@ const struct change change_collapse = {
 	.name = "collapse",
 	.setup = collapse_setup,
 	.make = collapse,
+};
+
+/* --- collapse by the kernel's own thread, which holds other locks ------------ */
+
+#define THP		"/sys/kernel/mm/transparent_hugepage/"
+#define KHUGEPAGED_NS	100000000	/* at most, that a change waits for it */
+#define KHUGEPAGED_REST_US 2000
+
+static uint64_t collapsed(void)
+{
+	char text[65536], *found;
+
+	if (race_read_file("/proc/vmstat", text, sizeof(text)))
+		return 0;
+	found = strstr(text, "thp_collapse_alloc ");
+	return found ? strtoull(found + strlen("thp_collapse_alloc "), NULL, 10) : 0;
+}
+
+static const char *khugepaged_setup(const struct region *r)
+{
+	const char *missing;
+
+	if (r->unit == race_page_size())
+		return "needs transparent huge pages";
+	missing = set_switch(THP "khugepaged/scan_sleep_millisecs", "1");
+	if (!missing)
+		missing = set_switch(THP "khugepaged/alloc_sleep_millisecs", "1");
+	return missing;
+}
+
+static bool khugepaged(const struct region *r, struct rng *rng)
+{
+	uint64_t end = race_now_ns() + KHUGEPAGED_NS, before = collapsed();
+
+	to_collapse(r, rng);
+	/* It has the lowest priority: this thread's CPU is the one that it may get. */
+	while (race_now_ns() < end && collapsed() == before)
+		usleep(KHUGEPAGED_REST_US);
+	return collapsed() != before;
+}
+
+const struct change change_khugepaged = {
+	.name = "khugepaged",
+	.rather = &change_collapse,
+	.setup = khugepaged_setup,
+	.make = khugepaged,
+};
+
+/* --- the split of the page itself, not only of its mapping ------------------- */
+
+#define SPLIT	"/sys/kernel/debug/split_huge_pages"
+
+static bool split_folios(char *at, size_t len)
+{
+	char text[64];
+
+	snprintf(text, sizeof(text), "%d,%p,%p", getpid(), (void *)at, (void *)(at + len));
+	return !race_write_file(SPLIT, text);
+}
+
+static bool folio_split(const struct region *r, struct rng *rng)
+{
+	size_t len;
+	char *at = some(r, rng, &len);
+
+	return split_folios(at, len);
+}
+
+static const char *folio_split_setup(const struct region *r)
+{
+	if (r->unit == race_page_size())
+		return "needs transparent huge pages";
+	return split_folios(r->mem, race_page_size()) ? NULL :
+	       "needs " SPLIT " that takes addresses, and root";
+}
+
+const struct change change_folio_split = {
+	.name = "folio-split",
+	.setup = folio_split_setup,
+	.make = folio_split,
 };
 
 /* --- reclaim -------------------------------------------------------------- */
@@ -328,6 +440,7 @@ static bool fork_once(const struct region *r, struct rng *rng)
 const struct change change_fork = {
 	.name = "fork",
 	.forks = true,
+	.private_only = true,
 	.setup = fork_setup,
 	.make = fork_once,
 };
@@ -336,17 +449,6 @@ const struct change change_fork = {
 
 #define KSM "/sys/kernel/mm/ksm/"
 
-static const char *ksm_set(const char *name, const char *value)
-{
-	char path[64], old[32];
-
-	snprintf(path, sizeof(path), KSM "%s", name);
-	if (race_read_file(path, old, sizeof(old)) || access(path, W_OK))
-		return "needs KSM, and root to switch it";
-	race_undo_write(path, old);
-	return race_write_file(path, value) ?
-	       "needs KSM, and root to switch it" : NULL;
-}
 
 static const char *ksm_setup(const struct region *r)
 {
@@ -354,12 +456,12 @@ static const char *ksm_setup(const struct region *r)
 	const char *missing;
 
 	snprintf(pages, sizeof(pages), "%zu", r->pages);
-	missing = ksm_set("sleep_millisecs", "1");
+	missing = set_switch(KSM "sleep_millisecs", "1");
 	if (!missing)
-		missing = ksm_set("pages_to_scan", pages);
+		missing = set_switch(KSM "pages_to_scan", pages);
 	if (!missing)
-		missing = ksm_set("run", "1");
-	return missing;
+		missing = set_switch(KSM "run", "1");
+	return missing ? "needs KSM, and root to switch it" : NULL;
 }
 
 /* Merging is the daemon's, at its time; taking back is at once. */
@@ -379,6 +481,7 @@ static bool ksm(const struct region *r, struct rng *rng)
 
 const struct change change_ksm = {
 	.name = "ksm",
+	.private_only = true,
 	.setup = ksm_setup,
 	.make = ksm,
 };

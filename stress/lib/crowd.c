@@ -1,8 +1,10 @@
 // SPDX-License-Identifier: GPL-2.0
 /* Who goes which way in a round, and what changes below them. See crowd.h. */
+#define _GNU_SOURCE
 #include <errno.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <unistd.h>
 
 #include "core.h"
 #include "crowd.h"
@@ -10,6 +12,9 @@
 
 #define THINGS_MAX 16
 #define HUGE_MAX (4 << 20)	/* larger pages take too long to fill */
+#define SHARED_ONE_IN 3
+#define SELDOM 4	/* one turn in as many, of a change with a cheaper one beside it */
+#define SHMEM_ENABLED "/sys/kernel/mm/transparent_hugepage/shmem_enabled"
 #define ROUND_NS 1000000000	/* no further change then: some take long on a busy machine */
 
 enum { WRITER0, WRITER1, PEER, OWNERS };
@@ -26,6 +31,9 @@ static char *aside;		/* as large as the region */
 static struct turns *ways, *changes;	/* shared: see words.c */
 static const struct way *way;
 static bool alike;
+static int shmem = -1;		/* memory that processes can share, for the rounds that are about it */
+static bool both;
+static uint64_t shared_rounds, visits[THINGS_MAX];
 
 /* missing: of the i-th thing, which the option asks for, by name or as one of all. */
 static void take(struct turns *t, const char *option, unsigned int i,
@@ -47,13 +55,14 @@ static bool asked(const char *option, const char *name)
 }
 
 const char *const crowd_sizes[] = { "small", "huge", "mixed", NULL };
+const char *const crowd_memories[] = { "anon", "shmem", "both", NULL };
 
 struct region crowd_region(enum crowd_size size, size_t pages)
 {
 	size_t page = race_page_size(), pmd = race_pmd_size();
 	bool large = size != SMALL && !race_need_missing("thp") &&
 		     pmd <= HUGE_MAX;
-	struct region r = { .pages = pages, .unit = large ? pmd : page };
+	struct region r = { .pages = pages, .unit = large ? pmd : page, .file = -1 };
 	char *p;
 
 	if (size == HUGE && !large)
@@ -73,15 +82,40 @@ struct region crowd_region(enum crowd_size size, size_t pages)
 
 /*
  * What a round has split stays small, unless the kernel collapses it; and there is little to
- * see in small pages. Nobody else runs now: the same words, in fresh memory.
+ * see in small pages. Nobody else runs now: the same words, in fresh memory, private or of a file
+ * in memory.
  */
-static void make_huge(void)
+static void make_huge(int file)
 {
+	bool other = file != region.file;
+
 	memcpy(aside, region.mem, region.len);
-	if (madvise(region.mem, region.len, MADV_DONTNEED))
-		race_error("MADV_DONTNEED: %s", strerror(errno));
+	region.file = file;
+	if (other && !change_map(&region, region.mem, region.len))
+		race_error("mmap: %s", strerror(errno));
+	if (!change_drop(&region, region.mem, region.len))
+		race_error("dropping memory: %s", strerror(errno));
 	/* By stores: a load gets the huge zero page, which a store splits (6.12). */
 	memcpy(region.mem, aside, region.len);
+}
+
+/* Shared memory of one huge page and more; -1: it cannot be huge here. */
+static int huge_file(void)
+{
+	int file = memfd_create("mmrace-crowd", MFD_CLOEXEC);
+	char old[128], *set, *end;
+
+	if (file < 0 || ftruncate(file, region.len))
+		race_error("memfd_create: %s", strerror(errno));
+	if (race_read_file(SHMEM_ENABLED, old, sizeof(old)))
+		return -1;
+	set = strchr(old, '[');
+	end = set ? strchr(set, ']') : NULL;
+	if (!end || access(SHMEM_ENABLED, W_OK))
+		return -1;
+	*end = '\0';
+	race_undo_write(SHMEM_ENABLED, set + 1);
+	return race_write_file(SHMEM_ENABLED, "advise") ? -1 : file;
 }
 
 void crowd_setup(const struct crowd *c, struct region r)
@@ -97,7 +131,7 @@ void crowd_setup(const struct crowd *c, struct region r)
 			     MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
 		if (aside == MAP_FAILED)
 			race_error("mmap: %s", strerror(errno));
-		make_huge();
+		make_huge(-1);
 	}
 	words_setup(r.mem, r.pages, OWNERS);
 	for (unsigned int i = 0; c->ways[i]; i++) {
@@ -125,24 +159,46 @@ void crowd_setup_by_options(const struct crowd *c)
 				    race_option_number("pages")));
 }
 
-bool crowd_makes(const struct change *change)
+void crowd_setup_memory(enum crowd_memory memory)
+{
+	if (memory == PRIVATE)
+		return;
+	shmem = huge_file();
+	both = memory == BOTH;
+	if (shmem >= 0)
+		return;
+	if (!both)
+		race_skip("--memory shmem: needs " SHMEM_ENABLED ", and root");
+	race_note("--memory shmem is left out: needs " SHMEM_ENABLED ", and root");
+}
+
+/* Its place in the table, or -1: it takes no turns. */
+static int place(const struct change *change)
 {
 	for (unsigned int n = 0; n < changes->nr; n++)
 		if (crowd->changes[changes->which[n]] == change)
-			return true;
-	return false;
+			return changes->which[n];
+	return -1;
+}
+
+bool crowd_makes(const struct change *change)
+{
+	return place(change) >= 0;
 }
 
 void crowd_prepare(void)
 {
 	struct rng *rng = race_rng();
+	bool shared = shmem >= 0 && (!both || race_round() % SHARED_ONE_IN == 1);
 
-	if (region.unit > race_page_size() && rng_below(rng, 2))
-		make_huge();
-
+	if (shared != (region.file >= 0) ||
+	    (region.unit > race_page_size() && rng_below(rng, 2)))
+		make_huge(shared ? shmem : -1);
 	way = crowd->ways[ways->which[race_round() % ways->nr]];
 	alike = !rng_below(rng, 4);
 	words_focus(rng);
+	shared_rounds += shared;
+	ways->done[ways->which[race_round() % ways->nr]]++;
 }
 
 static void run(unsigned int owner, const struct way *by)
@@ -170,6 +226,16 @@ void crowd_peer(void)
 		way->release();
 }
 
+static unsigned int draw(struct rng *rng)
+{
+	unsigned int i = changes->which[rng_below(rng, changes->nr)];
+	const struct change *rather = crowd->changes[i]->rather;
+
+	if (rather && crowd_makes(rather) && rng_below(rng, SELDOM))
+		return place(rather);
+	return i;
+}
+
 void crowd_change(void)
 {
 	struct rng *rng = race_rng();
@@ -177,12 +243,13 @@ void crowd_change(void)
 
 	for (unsigned int n = 0; n < crowd->calls && !race_over() &&
 	     race_now_ns() < end; n++) {
-		unsigned int i = changes->which[rng_below(rng, changes->nr)];
+		unsigned int i = draw(rng);
 		const struct change *c = crowd->changes[i];
 		uint64_t start;
 
 		race_delay(rng_below(rng, crowd->delay_ns));
-		if (c->forks && way->not_with_fork)
+		if ((c->forks && way->not_with_fork) ||
+		    (c->private_only && region.file >= 0))
 			continue;
 		start = race_now_ns();
 		if (c->make(&region, rng))
@@ -195,6 +262,7 @@ void crowd_change(void)
 
 void crowd_judge(void)
 {
+	visits[ways->which[race_round() % ways->nr]] += words_visits(PEER);
 	words_judge();
 }
 
@@ -203,6 +271,16 @@ void crowd_extra(void)
 	char name[64];
 
 	words_extra();
+	if (shmem >= 0)
+		race_extra("shmem.rounds", shared_rounds);
+	for (unsigned int n = 0; ways && n < ways->nr; n++) {
+		unsigned int i = ways->which[n];
+
+		snprintf(name, sizeof(name), "%s.rounds", crowd->ways[i]->name);
+		race_extra(name, ways->done[i]);
+		snprintf(name, sizeof(name), "%s.visits", crowd->ways[i]->name);
+		race_extra(name, visits[i]);
+	}
 	for (unsigned int n = 0; changes && n < changes->nr; n++) {
 		unsigned int i = changes->which[n];
 

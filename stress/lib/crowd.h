@@ -32,6 +32,10 @@ struct region crowd_region(enum crowd_size size, size_t pages);
 void crowd_setup(const struct crowd *crowd, struct region region);
 /* The same with the region that the options "size" and "pages" ask for. */
 void crowd_setup_by_options(const struct crowd *crowd);
+/* After that: what the rounds' memory is; in BOTH some have this, some that. */
+enum crowd_memory { PRIVATE, SHMEM, BOTH };
+extern const char *const crowd_memories[];	/* for an option; NULL ends */
+void crowd_setup_memory(enum crowd_memory memory);
 /* Whether a change takes turns: it was asked for, and can be had here. */
 bool crowd_makes(const struct change *change);
 void crowd_prepare(void);
@@ -42,12 +46,29 @@ void crowd_change(void);
 void crowd_judge(void);
 void crowd_extra(void);
 
-#define CROWD_ACTORS							\
-	(const struct race_actor[]){					\
+/* The options of a race of this kind; the last two where it asks crowd_setup_by_options(). */
+#define CROWD_WAY(ways)							\
+	{ "way", ways, "all", .help =					\
+	  "how the peer reaches the memory; all takes turns" }
+#define CROWD_CHANGE(changes)						\
+	{ "change", changes, "all", .help =				\
+	  "what happens to the memory; all takes turns" }
+#define CROWD_SIZE(size)						\
+	{ "size", crowd_sizes, size, .help = "pages of the memory" }
+#define CROWD_PAGES							\
+	{ "pages", NULL, "96", 2, 4096, "how many, of small ones" }
+
+/* And the rest of it, but for its setup. */
+#define CROWD_FUNCTIONS							\
+	.actors = (const struct race_actor[]){				\
 		{ .name = "writer0", .loops = true, .act = crowd_writer0 }, \
 		{ .name = "writer1", .loops = true, .act = crowd_writer1 }, \
 		{ .name = "peer", .loops = true, .act = crowd_peer },	\
 		{ NULL }						\
-	}
+	},								\
+	.prepare = crowd_prepare,					\
+	.main_act = crowd_change,					\
+	.judge = crowd_judge,						\
+	.extra = crowd_extra
 
 #endif /* STRESS_CROWD_H */

@@ -22,7 +22,7 @@ static struct owner {
 	/* For each page: what is stored for certain, and what may be by now. */
 	_Alignas(64) atomic_ullong *stored, *announced;
 	uint64_t highest;
-	uint64_t wrong, late;			/* in this round */
+	uint64_t wrong, late, visits;		/* in this round */
 } *owners;
 
 static char *words;
@@ -178,6 +178,7 @@ void words_run(unsigned int self, const struct way *way)
 		uint64_t times = rng_log(rng, dwells ? DWELL_MAX : STORES_MAX);
 		bool stores = way->set && rng_below(rng, LOOKS_ONE_IN);
 
+		owners[self].visits++;
 		if (way->burst && stores)
 			store_burst(self, page, times * BURST, way);
 		while (times-- && !race_over()) {
@@ -206,6 +207,7 @@ void words_run_alike(unsigned int self, const struct way *way)
 		do {
 			size_t page = rng_below(rng, npages);
 
+			owners[self].visits++;
 			look_at_own(self, page, way);
 			look_at_other(self, (self + 1) % nowners, page, way);
 		} while (!race_over() && race_now_ns() < end);
@@ -229,6 +231,12 @@ static void judge_owner(unsigned int self)
 	o->late = 0;
 	wrong += o->wrong;
 	o->wrong = 0;
+	o->visits = 0;
+}
+
+uint64_t words_visits(unsigned int owner)
+{
+	return owners[owner].visits;
 }
 
 void words_judge(void)

@@ -58,6 +58,9 @@ volatile uint64_t *words_at(unsigned int owner, size_t page);
 unsigned int words_owners(void);
 bool words_possible(uint64_t found, uint64_t least, uint64_t most);
 
+/* judge: how often an owner came to a page in the round. */
+uint64_t words_visits(unsigned int owner);
+
 /* judge: every word of every page, and what the owners saw in the round. */
 void words_judge(void);
 void words_extra(void);

@@ -66,18 +66,12 @@ const struct race race = {
 	.control = "skip.tlb.batch|skip.tlb.pte",
 	.exposure = { "probe.swap.off", 10 },
 	.options = (const struct race_option[]){
-		{ "way", way_names, "all", .help =
-		  "how the peer reaches the memory; all takes turns" },
-		{ "change", change_names, "all", .help =
-		  "what changes page tables; all takes turns" },
-		{ "size", crowd_sizes, "small", .help = "pages of the memory" },
-		{ "pages", NULL, "96", 2, 4096, "pages that the threads share" },
+		CROWD_WAY(way_names),
+		CROWD_CHANGE(change_names),
+		CROWD_SIZE("small"),
+		CROWD_PAGES,
 		{ NULL }
 	},
-	.actors = CROWD_ACTORS,
 	.setup = setup,
-	.prepare = crowd_prepare,
-	.main_act = crowd_change,
-	.judge = crowd_judge,
-	.extra = crowd_extra,
+	CROWD_FUNCTIONS,
 };

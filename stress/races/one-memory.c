@@ -32,7 +32,7 @@ static const char *const way_names[] = {
 
 static const char *const change_names[] = {
 	"fork", "ksm", "migrate", "softdirty", "swapoff", "pageout", "split",
-	"collapse", "cold", "all", NULL
+	"folio-split", "collapse", "cold", "all", NULL
 };
 
 static const struct crowd crowd = {
@@ -43,7 +43,7 @@ static const struct crowd crowd = {
 	.changes = (const struct change *const[]){
 		&change_fork, &change_ksm, &change_migrate, &change_softdirty,
 		&change_swapoff, &change_pageout, &change_split,
-		&change_collapse, &change_cold, NULL
+		&change_folio_split, &change_collapse, &change_cold, NULL
 	},
 	.calls = 8,
 	.delay_ns = 200000,
@@ -69,18 +69,12 @@ const struct race race = {
 	.control = "skip.tlb.batch|skip.tlb.pte",
 	.exposure = { "probe.cow", 100 },
 	.options = (const struct race_option[]){
-		{ "way", way_names, "all", .help =
-		  "how the peer reaches the memory; all takes turns" },
-		{ "change", change_names, "all", .help =
-		  "what happens to the pages; all takes turns" },
-		{ "size", crowd_sizes, "mixed", .help = "pages of the memory" },
-		{ "pages", NULL, "96", 2, 4096, "pages that the threads share" },
+		CROWD_WAY(way_names),
+		CROWD_CHANGE(change_names),
+		CROWD_SIZE("mixed"),
+		CROWD_PAGES,
 		{ NULL }
 	},
-	.actors = CROWD_ACTORS,
 	.setup = setup,
-	.prepare = crowd_prepare,
-	.main_act = crowd_change,
-	.judge = crowd_judge,
-	.extra = crowd_extra,
+	CROWD_FUNCTIONS,
 };

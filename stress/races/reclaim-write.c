@@ -161,6 +161,7 @@ static void setup(void)
 	region.pages = race_option_number("pages");
 	region.unit = race_page_size();
 	region.len = region.pages * race_page_size();
+	region.file = -1;
 	region.mem = mmap(NULL, region.pages * race_page_size(),
 			  PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS,
 			  -1, 0);

@@ -32,7 +32,7 @@ static const char *const way_names[] = { "mirror", "kvm", "all", NULL };
 
 static const char *const change_names[] = {
 	"ksm", "pageout", "swapoff", "migrate", "fork", "softdirty", "split",
-	"collapse", "all", NULL
+	"folio-split", "collapse", "all", NULL
 };
 
 static const struct crowd crowd = {
@@ -40,7 +40,7 @@ static const struct crowd crowd = {
 	.changes = (const struct change *const[]){
 		&change_ksm, &change_pageout, &change_swapoff, &change_migrate,
 		&change_fork, &change_softdirty, &change_split,
-		&change_collapse, NULL
+		&change_folio_split, &change_collapse, NULL
 	},
 	.calls = 8,
 	.delay_ns = 200000,
@@ -67,18 +67,12 @@ const struct race race = {
 	.control = "skip.notifier",
 	.exposure = { "probe.notifier.start", 100 },
 	.options = (const struct race_option[]){
-		{ "way", way_names, "all", .help =
-		  "the second MMU; all takes turns" },
-		{ "change", change_names, "all", .help =
-		  "what happens to the pages; all takes turns" },
-		{ "size", crowd_sizes, "mixed", .help = "pages of the memory" },
-		{ "pages", NULL, "96", 2, 4096, "how many, of small ones" },
+		CROWD_WAY(way_names),
+		CROWD_CHANGE(change_names),
+		CROWD_SIZE("mixed"),
+		CROWD_PAGES,
 		{ NULL }
 	},
-	.actors = CROWD_ACTORS,
 	.setup = setup,
-	.prepare = crowd_prepare,
-	.main_act = crowd_change,
-	.judge = crowd_judge,
-	.extra = crowd_extra,
+	CROWD_FUNCTIONS,
 };

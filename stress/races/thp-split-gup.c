@@ -39,7 +39,8 @@ static const char *const way_names[] = {
 };
 
 static const char *const change_names[] = {
-	"split", "collapse", "pageout", "fork", "migrate", "all", NULL
+	"split", "folio-split", "collapse", "khugepaged", "pageout", "fork", "migrate",
+	"all", NULL
 };
 
 static const struct crowd crowd = {
@@ -48,7 +49,8 @@ static const struct crowd crowd = {
 		&way_pin, NULL
 	},
 	.changes = (const struct change *const[]){
-		&change_split, &change_collapse, &change_pageout, &change_fork,
+		&change_split, &change_folio_split, &change_collapse,
+		&change_khugepaged, &change_pageout, &change_fork,
 		&change_migrate, NULL
 	},
 	.calls = 8,
@@ -66,6 +68,7 @@ static void setup(void)
 		.pages = huge / race_page_size() - 1,
 		.unit = huge,
 		.len = huge,
+		.file = -1,
 	};
 
 	if (p == MAP_FAILED)
@@ -73,6 +76,7 @@ static void setup(void)
 	if (madvise(region.mem, huge, MADV_HUGEPAGE))
 		race_skip("MADV_HUGEPAGE: %s", strerror(errno));
 	crowd_setup(&crowd, region);
+	crowd_setup_memory(race_option_index("memory"));
 }
 
 const struct race race = {
@@ -89,16 +93,12 @@ const struct race race = {
 	.control = "skip.table.sync|thp.wrong-address",
 	.exposure = { "probe.thp.split.pmd", 4 },
 	.options = (const struct race_option[]){
-		{ "way", way_names, "all", .help =
-		  "how the peer reaches the memory; all takes turns" },
-		{ "change", change_names, "all", .help =
-		  "what happens to the huge pages; all takes turns" },
+		CROWD_WAY(way_names),
+		CROWD_CHANGE(change_names),
+		{ "memory", crowd_memories, "both", .help =
+		  "private memory, a mapping of shared memory, or one after the other" },
 		{ NULL }
 	},
-	.actors = CROWD_ACTORS,
 	.setup = setup,
-	.prepare = crowd_prepare,
-	.main_act = crowd_change,
-	.judge = crowd_judge,
-	.extra = crowd_extra,
+	CROWD_FUNCTIONS,
 };

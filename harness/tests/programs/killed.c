@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
  * killed RACE [OPTION...]: a race is killed in the middle of its rounds (SIGKILL, so that it cannot
- * clean up), and a moment later nothing of it may be left: swap, zram, KSM, pool sizes, open windows,
- * plants. Prints what is left, and exits with 1 if anything is; 2: it left nothing to undo.
+ * clean up), and a moment later nothing of it may be left: swap, zram, KSM, switches of huge pages, pool sizes, open
+ * windows, plants. Prints what is left, and exits with 1 if anything is; 2: it left nothing to undo.
  */
 #include <fcntl.h>
 #include <glob.h>
@@ -20,6 +20,9 @@
 static const char *const kept[] = {
 	"/proc/swaps", "/sys/kernel/mm/ksm/run", "/sys/kernel/mm/ksm/sleep_millisecs",
 	"/sys/kernel/mm/ksm/pages_to_scan", "/proc/sys/vm/nr_hugepages",
+	"/sys/kernel/mm/transparent_hugepage/shmem_enabled",
+	"/sys/kernel/mm/transparent_hugepage/khugepaged/scan_sleep_millisecs",
+	"/sys/kernel/mm/transparent_hugepage/khugepaged/alloc_sleep_millisecs",
 	"/sys/kernel/debug/mmrace/windows", "/sys/kernel/debug/mmrace/plants",
 };
 
@@ -36,16 +39,14 @@ static bool said(const char *path, const char *line)
 
 static void append_file(char *state, const char *path)
 {
-	char line[512], name[64];
+	char line[512];
 	FILE *f = fopen(path, "r");
 
 	append(state, path);
 	append(state, "\n");
 	while (f && fgets(line, sizeof(line), f)) {
-		if (!said(path, line) || sscanf(line, "%63s", name) != 1)
-			continue;
-		append(state, name);
-		append(state, "\n");
+		if (said(path, line))
+			append(state, line);
 	}
 	if (f)
 		fclose(f);
