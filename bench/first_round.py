@@ -2,13 +2,16 @@
 # SPDX-License-Identifier: GPL-2.0
 """How long from the command to the first round, and where the time goes, on each architecture.
 
-Warm: everything is fetched and built (the first turn sees to that and is not counted). The times
-are this machine's now; the slowdown (1 on an idle machine) says how busy it was.
+Warm: everything is fetched and built (the first turn sees to that and is not counted). With --cold
+one turn starts from an empty cache: emulator, kernel, headers and tools come from the archive (the
+compilers from apt have to be there), module, races and agent are built. The times are this
+machine's now; the slowdown (1 on an idle machine) says how busy it was.
 
 With --cell SECONDS: what the harness adds to a cell of that length on a machine that is up: the
 time between the ends of two cells, less what the agent says that the race's process took.
 
     PYTHONPATH=harness /usr/bin/python3 bench/first_round.py [--turns 3] [--kernel debian:trixie]
+    PYTHONPATH=harness /usr/bin/python3 bench/first_round.py --cold
     PYTHONPATH=harness /usr/bin/python3 bench/first_round.py --cell 30 --arch x86_64
 """
 
@@ -27,13 +30,13 @@ from mmrace.paths import TREE
 RACE = "stale-translation"
 
 
-def turn(kernel: str, arch: str) -> dict[str, float]:
+def turn(kernel: str, arch: str, tree: Path = TREE, **env: str) -> dict[str, float]:
     """One run of one second; seconds from the command to each step."""
     with tempfile.TemporaryDirectory(prefix="mmrace-bench-") as runs:
         started = time.time()
         with subprocess.Popen(
-                [str(TREE / "mmrace"), "run", "--kernel", kernel, "--arch", arch, "--race", RACE,
-                 "--duration", "1"], env={**os.environ, "MMRACE_RUNS": runs},
+                [str(tree / "mmrace"), "run", "--kernel", kernel, "--arch", arch, "--race", RACE,
+                 "--duration", "1"], env={**os.environ, "MMRACE_RUNS": runs, **env},
                 stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL) as run:
             seen: dict[str, float] = {}
             steps = {"emulator": "*/boots/1/qemu.cmd", "agent": "*/cells/*/cell.json",
@@ -62,6 +65,14 @@ def overhead(kernel: str, arch: str, seconds: float) -> float:
     return ends[1] - ends[0] - float(races[-1])
 
 
+def cold_turn(kernel: str, arch: str) -> dict[str, float]:
+    """A turn in a fresh clone with an empty cache."""
+    with tempfile.TemporaryDirectory(prefix="mmrace-bench-") as work:
+        clone = Path(work) / "mmrace"
+        subprocess.run(["git", "clone", "-q", str(TREE), str(clone)], check=True)
+        return turn(kernel, arch, clone, MMRACE_CACHE=str(Path(work) / "cache"))
+
+
 def main() -> None:
     """Print one line an architecture, and all turns as JSON."""
     parser = argparse.ArgumentParser(description="time from command to first round, warm")
@@ -69,6 +80,7 @@ def main() -> None:
     parser.add_argument("--kernel", default="debian:trixie")
     parser.add_argument("--arch", action="append")
     parser.add_argument("--cell", type=float, metavar="SECONDS")
+    parser.add_argument("--cold", action="store_true")
     args = parser.parse_args()
     for arch in args.arch or config.arch_names():
         if args.cell:
@@ -77,14 +89,16 @@ def main() -> None:
             print(f"{args.kernel} {arch}: {added:.2f} s added to a cell of {args.cell:g} s, "
                   f"{100 * added / args.cell:.1f} % (slowdown {slowdown:.1f})", flush=True)
             continue
-        turn(args.kernel, arch)
+        if not args.cold:
+            turn(args.kernel, arch)
         slowdown = canary.slowdown()
-        turns = [turn(args.kernel, arch) for _ in range(args.turns)]
+        turns = ([cold_turn(args.kernel, arch)] if args.cold
+                 else [turn(args.kernel, arch) for _ in range(args.turns)])
         middle = {step: statistics.median(one[step] for one in turns if step in one)
                   for step in turns[0]}
-        print(f"{args.kernel} {arch}: " + ", ".join(f"{step} {at:.1f} s"
-                                                    for step, at in middle.items())
-              + f" (slowdown {slowdown:.1f})")
+        steps = ", ".join(f"{step} {at:.1f} s" for step, at in middle.items())
+        print(f"{args.kernel} {arch}, {'cold' if args.cold else 'warm'}: {steps} "
+              f"(slowdown {slowdown:.1f})")
         print(json.dumps({"kernel": args.kernel, "arch": arch, "slowdown": round(slowdown, 2),
                           "turns": turns}), flush=True)
 
