@@ -19,6 +19,7 @@ import subprocess
 import sys
 import tomllib
 from pathlib import Path
+from typing import Any
 
 TABLE = Path(__file__).with_name("bisect-history.toml")
 START = 1767225600
@@ -76,7 +77,8 @@ class Branch:
         return {edit["file"] for edit in edits}
 
 
-def stream(commits: list[dict], source: Path, base: str) -> tuple[str, list[dict]]:
+def stream(commits: list[dict[str, Any]], source: Path, base: str
+           ) -> tuple[str, list[dict[str, Any]]]:
     """The history for git fast-import, and its description without the ids; marks count from 1."""
     branches = {"main": Branch(source, 0)}
     lines: list[str] = []
@@ -109,7 +111,7 @@ def stream(commits: list[dict], source: Path, base: str) -> tuple[str, list[dict
     return "\n".join([*lines, "done", ""]), said
 
 
-def make(source: Path, home: Path, table: Path) -> list[dict]:
+def make(source: Path, home: Path, table: Path) -> list[dict[str, Any]]:
     """The repository in HOME; the commits of its history, the base first."""
     with table.open("rb") as file:
         commits = tomllib.load(file)["commit"]

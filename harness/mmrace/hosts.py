@@ -41,7 +41,9 @@ def hosts() -> dict[str, Host]:
     """Every host by name."""
     found = {}
     for name, record in load(hosts_file()).tables().items():
-        config.arch(record.text("arch"))
+        if record.text("arch") not in config.arch_names():
+            raise UsageError(f"{record.where}: 'arch' must be one of "
+                             f"{', '.join(config.arch_names())}, it is '{record.text('arch')}'")
         found[name] = Host(
             name=name, ssh=record.text("ssh"), arch=record.text("arch"),
             labels=tuple(record.texts("labels", [])),

@@ -72,9 +72,8 @@ class Record:
         return Record(f"{self.where}: {key}", self._get(key, dict))
 
     def tables(self) -> dict[str, "Record"]:
-        """Every table in this one, by name."""
-        return {name: Record(f"{self.where}: {name}", value)
-                for name, value in self.data.items() if isinstance(value, dict)}
+        """What is in this one, by name; all of it must be tables."""
+        return {name: Record(f"{self.where}: {name}", value) for name, value in self.data.items()}
 
     def records(self, key: str) -> list["Record"]:
         """The tables of the list under key (`[[key]]`), none where there is no such key."""

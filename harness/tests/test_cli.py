@@ -16,6 +16,7 @@ from mmrace.commands import replay, run
 from mmrace.commands.matrix import cells_of
 from mmrace.config import arch_names, debian_suites
 from mmrace.errors import UsageError
+from mmrace.hosts import hosts
 from mmrace.paths import TREE
 
 
@@ -99,6 +100,20 @@ def test_help_is_complete(command: str) -> None:
     assert done.returncode == 0 and f"usage: mmrace {command}" in done.stdout
     assert "exit codes: 0 " in done.stdout
     assert f"  ./mmrace {command}" in done.stdout.partition("example")[2]
+
+
+@pytest.mark.parametrize("content, says", [
+    ('[db7]\nssh = "x"\narch = "vax"', "db7: 'arch' must be one of"),
+    ('[db7]\nssh = "x"\narch = "s390x"\nmodlue = "none"', "did you mean 'module'?"),
+    ('[db7]\narch = "s390x"', "db7: 'ssh' is missing"),
+    ('ssh = "x"', "ssh: it must be a table"),
+])
+def test_a_wrong_host_is_refused_by_name(content: str, says: str, tmp_path: Path,
+                                         monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "hosts.toml").write_text(content)
+    monkeypatch.setenv("MMRACE_HOSTS", str(tmp_path / "hosts.toml"))
+    with pytest.raises(UsageError, match=re.escape(says)):
+        hosts()
 
 
 def test_a_list_for_people_cuts_nothing_off(tmp_path: Path) -> None:
