@@ -27,8 +27,9 @@
 #define MADV_COLLAPSE 25
 #endif
 #define MPOL_MF_MOVE 2
-#define RARELY 8
+#define RARELY 8	/* one turn in as many, of what is dear */
 #define MIGRATE_ONE_IN 2
+#define COMPACT_NS 3000000000	/* at most, that compaction may take */
 #define COLLAPSE_ATTEMPTS 3
 #define PAGEOUT_MAX 32	/* pages; all of them, rarely: compressing takes milliseconds each */
 #define LOOK_MAX 128	/* pages that a forked child looks at */
@@ -502,6 +503,23 @@ static const char *migrate_setup(const struct region *r)
 	return NULL;
 }
 
+/* All memory of the machine: dear, and done no more where it took seconds. */
+static bool compact(void)
+{
+	static bool too_dear;
+	uint64_t start = race_now_ns();
+	bool done;
+
+	if (too_dear)
+		return false;
+	done = !race_write_file("/proc/sys/vm/compact_memory", "1");
+	too_dear = race_now_ns() - start > COMPACT_NS;
+	if (too_dear)
+		race_note("compacting all memory took %.1f s: no more of it in this run",
+			  (race_now_ns() - start) / 1e9);
+	return done;
+}
+
 static bool migrate(const struct region *r, struct rng *rng)
 {
 	size_t page = race_page_size(), len, n;
@@ -510,11 +528,8 @@ static bool migrate(const struct region *r, struct rng *rng)
 	int *nodes, *status;
 	long err;
 
-	if (!two_nodes) {
-		/* All memory of the machine: dear, so rare. */
-		return !rng_below(rng, MIGRATE_ONE_IN) &&
-		       !race_write_file("/proc/sys/vm/compact_memory", "1");
-	}
+	if (!two_nodes)
+		return !rng_below(rng, MIGRATE_ONE_IN) && compact();
 	n = len / page;
 	pages = malloc(n * sizeof(*pages));
 	nodes = malloc(n * sizeof(*nodes));
