@@ -37,5 +37,6 @@ void mmr_caps_show(struct seq_file *m)
 		   IS_ENABLED(CONFIG_PREEMPT_COUNT) ? "yes" : "no");
 	seq_printf(m, "thp %s\n", thp());
 	seq_printf(m, "mmu %s\n", mmu_kind());
+	seq_printf(m, "kprobes %s\n", mmr_probes_are_traps() ? "traps" : "any");
 	mmr_checkers_show_caps(m);
 }

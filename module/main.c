@@ -20,9 +20,10 @@ static int __init mmrace_init(void)
 	err = mmr_target_init();
 	if (err)
 		goto err_window;
+	mmr_places_init();
 	err = mmr_plants_init();
 	if (err)
-		goto err_target;
+		goto err_places;
 	err = mmr_probes_init();
 	if (err)
 		goto err_plants;
@@ -40,7 +41,8 @@ err_probes:
 	mmr_probes_exit();
 err_plants:
 	mmr_plants_exit();
-err_target:
+err_places:
+	mmr_places_exit();
 	mmr_target_exit();
 err_window:
 	mmr_window_exit();
@@ -58,6 +60,7 @@ static void __exit mmrace_exit(void)
 	mmr_debugfs_exit();
 	mmr_probes_exit();
 	mmr_plants_exit();
+	mmr_places_exit();
 	mmr_target_exit();
 	mmr_window_exit();
 	mmr_hist_exit();

@@ -56,6 +56,8 @@ enum mmr_role {
 struct mmr_text {
 	unsigned long	start;
 	unsigned long	end;
+	unsigned long	probe;		/* where the kernel puts a probe of that symbol */
+	bool		on_ftrace;	/* and whether that is ftrace's place */
 };
 
 struct mmr_probe;
@@ -67,12 +69,13 @@ struct mmr_site {
 	struct mmr_probe	*probe;	/* whose it is: a probe's */
 	struct mmr_plant	*plant;	/* or a plant's */
 	char			symbol[64];
+	unsigned int		offset;	/* from the symbol, 0 to leave it to the kernel */
 	u8			arg[MMR_NR_ROLES];
 	struct mmr_text		caller[MMR_MAX_CALLERS];	/* a plant's: only when called from one */
 	unsigned int		nr_callers;	/* 0: whoever calls */
 	bool			no_caller;	/* this kernel has none of those asked for */
 	bool			any_caller;	/* the plant itself asks who calls */
-	struct kprobe		anchor;		/* a plant's: see plant.c */
+	struct kprobe		anchor;		/* a plant's: plant.c; a watched return's: probe.c */
 	kprobe_pre_handler_t	take_return;	/* the kernel's own handler of a kretprobe */
 	bool			armed;
 	unsigned long		missed_base;
@@ -144,6 +147,28 @@ static __always_inline unsigned long mmr_arg(const struct mmr_event *ev,
 		return 0;
 	return mmr_regs_argument(ev->regs, ev->site->arg[role]);
 }
+
+/* === Where functions lie and probes go: place.c === */
+
+int mmr_find_text(const char *name, struct mmr_text *text);
+void mmr_aim(struct kprobe *kp, const struct mmr_site *site);
+void mmr_no_post_handler(struct kprobe *kp, struct pt_regs *regs, unsigned long flags);
+
+#if defined(CONFIG_PPC64) && defined(CONFIG_PREEMPTION)
+void mmr_places_init(void);
+void mmr_places_exit(void);
+int mmr_place(struct mmr_site *site);
+bool mmr_probes_are_traps(void);
+bool mmr_returns_can_be_watched(void);
+bool mmr_only_trap_masks_irqs(struct pt_regs *regs);
+#else
+static inline void mmr_places_init(void) { }
+static inline void mmr_places_exit(void) { }
+static inline int mmr_place(struct mmr_site *site) { return 0; }
+static inline bool mmr_probes_are_traps(void) { return false; }
+static inline bool mmr_returns_can_be_watched(void) { return true; }
+static inline bool mmr_only_trap_masks_irqs(struct pt_regs *regs) { return false; }
+#endif
 
 /* === Event handlers: event/ === */
 
@@ -258,7 +283,7 @@ void mmr_target_show(struct seq_file *m);
 
 int mmr_window_init(void);
 void mmr_window_exit(void);
-void mmr_window_delay(enum mmr_probe_id id);
+void mmr_window_delay(enum mmr_probe_id id, struct pt_regs *regs);
 void mmr_window_reset(void);
 int mmr_window_set(char *request);
 void mmr_window_show(struct seq_file *m);

@@ -138,12 +138,6 @@ static int plant_handler(struct kprobe *kp, struct pt_regs *regs)
 }
 NOKPROBE_SYMBOL(plant_handler);
 
-static void no_post_handler(struct kprobe *kp, struct pt_regs *regs,
-			    unsigned long flags)
-{
-}
-NOKPROBE_SYMBOL(no_post_handler);
-
 /* === Switching === */
 
 static int register_plant(struct mmr_site *site, struct mmr_plant *plant,
@@ -153,9 +147,9 @@ static int register_plant(struct mmr_site *site, struct mmr_plant *plant,
 
 	memset(kp, 0, sizeof(*kp));
 	site->plant = plant;
-	kp->symbol_name = site->symbol;
+	mmr_aim(kp, site);
 	kp->pre_handler = plant_handler;
-	kp->post_handler = no_post_handler;
+	kp->post_handler = mmr_no_post_handler;
 	kp->flags = flags;
 	return register_kprobe(kp);
 }
@@ -205,9 +199,9 @@ static int drop_anchors(void *arg)
 		struct kprobe *kp = &plant->site[i].anchor;
 
 		memset(kp, 0, sizeof(*kp));
-		kp->symbol_name = plant->site[i].symbol;
+		mmr_aim(kp, &plant->site[i]);
 		kp->pre_handler = mmr_pass_stray_breakpoint;
-		kp->post_handler = no_post_handler;
+		kp->post_handler = mmr_no_post_handler;
 		err = register_kprobe(kp);
 		if (err) {
 			anchors_off(plant, i);

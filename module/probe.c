@@ -13,7 +13,6 @@
  */
 #include <linux/ctype.h>
 #include <linux/err.h>
-#include <linux/kallsyms.h>
 #include <linux/kernel.h>
 #include <linux/mm.h>
 #include <linux/mmu_notifier.h>
@@ -29,7 +28,7 @@
 /* Of a target alone: other returns are not watched. */
 static void delay_end(struct mmr_site *site, struct mmr_call *call)
 {
-	mmr_window_delay(site->probe - mmr_probes);
+	mmr_window_delay(site->probe - mmr_probes, NULL);
 }
 NOKPROBE_SYMBOL(delay_end);
 
@@ -123,7 +122,7 @@ static void handle_entry(struct mmr_event *ev)
 		mmr_count_hit(id);
 		trace_probe_hit(probe->name, ev->mm, mmr_arg(ev, MMR_ADDR));
 		if (probe->has_window && !probe->delays_after)
-			mmr_window_delay(id);
+			mmr_window_delay(id, ev->regs);
 	} else {
 		mmr_count_other(id);
 	}
@@ -150,6 +149,14 @@ static int pre_handler_return(struct kprobe *kp, struct pt_regs *regs)
 	return site->take_return(kp, regs) ?: mmr_pass_stray_breakpoint(kp, regs);
 }
 NOKPROBE_SYMBOL(pre_handler_return);
+
+static int pre_handler_trap(struct kprobe *kp, struct pt_regs *regs)
+{
+	struct mmr_site *site = container_of(kp, struct mmr_site, anchor);
+
+	return site->take_return(&site->rp.kp, regs);
+}
+NOKPROBE_SYMBOL(pre_handler_trap);
 
 /* Returning 1 gives the instance back: only a target's return is watched. */
 static int entry_handler(struct kretprobe_instance *ri, struct pt_regs *regs)
@@ -202,30 +209,6 @@ static int role_of(const char *name, size_t len)
 }
 
 /*
- * Where a function's text lies. The kernel resolves the symbol of a probe, and
- * "%pS" knows the symbol's size; nothing is armed.
- */
-static int find_text(const char *name, struct mmr_text *text)
-{
-	struct kprobe kp = { .symbol_name = name, .flags = KPROBE_FLAG_DISABLED };
-	char said[KSYM_SYMBOL_LEN];
-	unsigned long offset, size;
-	int err = register_kprobe(&kp);
-	char *plus;
-
-	if (err)
-		return err;
-	snprintf(said, sizeof(said), "%pS", kp.addr);
-	unregister_kprobe(&kp);
-	plus = strchr(said, '+');
-	if (!plus || sscanf(plus, "+%lx/%lx", &offset, &size) != 2)
-		return -ENOENT;
-	text->start = (unsigned long)kp.addr - offset;
-	text->end = text->start + size;
-	return 0;
-}
-
-/*
  * Reads "@name/name" or "@?name/name" into @site: those of the callers that this
  * kernel has, at least one but for "?". Returns where it ends.
  */
@@ -247,7 +230,7 @@ static const char *parse_callers(const char *text, struct mmr_site *site)
 			return ERR_PTR(-EINVAL);
 		memcpy(name, text, len);
 		name[len] = '\0';
-		if (!find_text(name, &site->caller[site->nr_callers]))
+		if (!mmr_find_text(name, &site->caller[site->nr_callers]))
 			site->nr_callers++;
 		text += len;
 	} while (*text == '/');
@@ -312,7 +295,8 @@ unsigned int mmr_sites_register(const char *symbols, struct mmr_site *sites,
 			*err = PTR_ERR(symbols);
 			return nr;
 		}
-		ret = sites[nr].no_caller ? -ENOENT : fn(&sites[nr], owner);
+		ret = sites[nr].no_caller ? -ENOENT :
+		      mmr_place(&sites[nr]) ?: fn(&sites[nr], owner);
 		if (!ret)
 			nr++;
 		else if (ret != -ENOENT && !*err)
@@ -323,33 +307,68 @@ unsigned int mmr_sites_register(const char *symbols, struct mmr_site *sites,
 	}
 }
 
-static int register_site(struct mmr_site *site, void *owner)
+/*
+ * The kernel watches returns only from where it would put the probe itself
+ * (kprobe_on_func_entry()). Where that place will not do, its kretprobe stays disabled
+ * there, and a trap of ours hands over to it.
+ */
+static int register_return_by_trap(struct mmr_site *site)
 {
-	struct mmr_probe *probe = owner;
 	struct kretprobe *rp = &site->rp;
 	int err;
 
-	site->probe = probe;
 	rp->kp.symbol_name = site->symbol;
-	if (probe->on_return) {
-		rp->entry_handler = entry_handler;
-		rp->handler = return_handler;
-		rp->data_size = sizeof(struct mmr_call);
-		rp->maxactive = 64 + 8 * num_possible_cpus();
-		/* Disabled until our handler stands before the kernel's. */
-		rp->kp.flags = KPROBE_FLAG_DISABLED;
-		err = register_kretprobe(rp);
-		if (!err) {
-			site->take_return = rp->kp.pre_handler;
-			rp->kp.pre_handler = pre_handler_return;
-			err = enable_kretprobe(rp);
-			if (err)
-				unregister_kretprobe(rp);
-		}
-	} else {
-		rp->kp.pre_handler = pre_handler;
-		err = register_kprobe(&rp->kp);
-	}
+	err = register_kretprobe(rp);
+	if (err)
+		return err;
+	site->take_return = rp->kp.pre_handler;
+	mmr_aim(&site->anchor, site);
+	site->anchor.pre_handler = pre_handler_trap;
+	err = register_kprobe(&site->anchor);
+	if (err)
+		unregister_kretprobe(rp);
+	return err;
+}
+
+/* Disabled until our handler stands before the kernel's. */
+static int register_return(struct mmr_site *site)
+{
+	struct kretprobe *rp = &site->rp;
+	int err;
+
+	rp->entry_handler = entry_handler;
+	rp->handler = return_handler;
+	rp->data_size = sizeof(struct mmr_call);
+	rp->maxactive = 64 + 8 * num_possible_cpus();
+	rp->kp.flags = KPROBE_FLAG_DISABLED;
+	if (mmr_probes_are_traps())
+		return register_return_by_trap(site);
+	mmr_aim(&rp->kp, site);
+	err = register_kretprobe(rp);
+	if (err)
+		return err;
+	site->take_return = rp->kp.pre_handler;
+	rp->kp.pre_handler = pre_handler_return;
+	err = enable_kretprobe(rp);
+	if (err)
+		unregister_kretprobe(rp);
+	return err;
+}
+
+static int register_entry(struct mmr_site *site)
+{
+	mmr_aim(&site->rp.kp, site);
+	site->rp.kp.pre_handler = pre_handler;
+	return register_kprobe(&site->rp.kp);
+}
+
+static int register_site(struct mmr_site *site, void *owner)
+{
+	struct mmr_probe *probe = owner;
+	int err;
+
+	site->probe = probe;
+	err = probe->on_return ? register_return(site) : register_entry(site);
 	site->armed = !err;
 	return err;
 }
@@ -358,6 +377,12 @@ static void arm_probe(struct mmr_probe *probe)
 {
 	int err;
 
+	if (probe->on_return && !mmr_returns_can_be_watched()) {
+		probe->state = MMR_ABSENT;
+		strscpy(probe->reason, "no way to watch returns by traps",
+			sizeof(probe->reason));
+		return;
+	}
 	probe->nr_sites = mmr_sites_register(probe->symbols, probe->site,
 					     register_site, probe, &err);
 	WRITE_ONCE(changed_ns, ktime_get_mono_fast_ns());
@@ -390,14 +415,20 @@ static void disarm_probes(match_fn match, const void *what)
 		if (probe->state != MMR_ARMED || !match(probe, what))
 			continue;
 		for (j = 0; j < probe->nr_sites; j++) {
-			if (probe->on_return)
-				rps[nr_rps++] = &probe->site[j].rp;
-			else
-				kps[nr_kps++] = &probe->site[j].rp.kp;
+			struct mmr_site *site = &probe->site[j];
+
+			if (!probe->on_return) {
+				kps[nr_kps++] = &site->rp.kp;
+				continue;
+			}
+			rps[nr_rps++] = &site->rp;
+			if (mmr_probes_are_traps())
+				kps[nr_kps++] = &site->anchor;
 		}
 	}
-	unregister_kretprobes(rps, nr_rps);
+	/* A trap uses its kretprobe. */
 	unregister_kprobes(kps, nr_kps);
+	unregister_kretprobes(rps, nr_rps);
 	for (i = 0; i < MMR_NR_PROBES; i++) {
 		struct mmr_probe *probe = &mmr_probes[i];
 
@@ -502,7 +533,8 @@ void mmr_probes_exit(void)
 
 static unsigned long site_missed(const struct mmr_site *site)
 {
-	return READ_ONCE(site->rp.kp.nmissed) + READ_ONCE(site->rp.nmissed);
+	return READ_ONCE(site->rp.kp.nmissed) + READ_ONCE(site->rp.nmissed) +
+	       READ_ONCE(site->anchor.nmissed);
 }
 
 unsigned long mmr_probe_missed(const struct mmr_probe *probe)

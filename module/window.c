@@ -78,45 +78,67 @@ static __always_inline bool may_spend(struct spent *spent, u64 now, u64 ns,
 	return spent->ns + ns <= budget_us * NSEC_PER_USEC;
 }
 
-void mmr_window_delay(enum mmr_probe_id id)
+/* Whether a hit is to be delayed, and for how long. */
+static __always_inline bool draw(const struct window *w, struct cpu_windows *cw, unsigned int *ns)
+{
+	unsigned int min_ns = READ_ONCE(w->min_ns), max_ns = READ_ONCE(w->max_ns);
+	unsigned int one_in = READ_ONCE(w->one_in);
+
+	if (one_in > 1 && next_random(cw) % one_in)
+		return false;
+	*ns = min_ns;
+	if (max_ns > min_ns)
+		*ns += next_random(cw) % (max_ns - min_ns + 1);
+	*ns = min_t(unsigned int, *ns, MMRACE_WINDOW_MAX_NS);
+	return true;
+}
+
+/* Returns how long it took, in ns. */
+static __always_inline u64 spin(u64 start, unsigned int ns)
+{
+	u64 now = start;
+
+	while (now - start < ns) {
+		cpu_relax();
+		now = ktime_get_mono_fast_ns();
+	}
+	return now - start;
+}
+
+/* @regs: what the probe interrupted, NULL when that is not known. */
+void mmr_window_delay(enum mmr_probe_id id, struct pt_regs *regs)
 {
 	const struct window *w = &windows[id];
+	bool unmask = mmr_only_trap_masks_irqs(regs);
 	struct cpu_windows *cw;
 	struct cpu_window *mine;
-	unsigned int min_ns, max_ns, one_in, ns;
-	unsigned int budget_us;
-	u64 start, now;
+	unsigned int ns;
+	u64 start, spent;
 
 	if (!READ_ONCE(w->open))
 		return;
 	cw = get_cpu_ptr(cpu_windows);
 	mine = &cw->window[id];
 	mine->hits++;
-	one_in = READ_ONCE(w->one_in);
-	if (one_in > 1 && next_random(cw) % one_in)
+	if (!draw(w, cw, &ns))
 		goto out;
-	min_ns = READ_ONCE(w->min_ns);
-	max_ns = READ_ONCE(w->max_ns);
-	budget_us = READ_ONCE(w->budget_us);
-	ns = min_ns;
-	if (max_ns > min_ns)
-		ns += next_random(cw) % (max_ns - min_ns + 1);
-	ns = min_t(unsigned int, ns, MMRACE_WINDOW_MAX_NS);
-	if (irqs_disabled())
+	if (irqs_disabled() && !unmask)
 		ns = min(ns, IRQS_OFF_MAX_NS);
-	start = now = ktime_get_mono_fast_ns();
-	if (!may_spend(&mine->spent, now, ns, budget_us) ||
-	    !may_spend(&cw->spent, now, ns, MMRACE_WINDOW_MAX_BUDGET_US))
+	start = ktime_get_mono_fast_ns();
+	if (!may_spend(&mine->spent, start, ns, READ_ONCE(w->budget_us)) ||
+	    !may_spend(&cw->spent, start, ns, MMRACE_WINDOW_MAX_BUDGET_US))
 		goto out;
-	while (now - start < ns) {
-		cpu_relax();
-		now = ktime_get_mono_fast_ns();
-	}
-	mine->spent.ns += now - start;
-	cw->spent.ns += now - start;
+	/* A probe that an interrupt hits meanwhile is missed, as this one still runs. */
+	if (unmask)
+		local_irq_enable();
+	spent = spin(start, ns);
+	if (unmask)
+		local_irq_disable();
+	mine->spent.ns += spent;
+	cw->spent.ns += spent;
 	mine->delays++;
-	mine->delayed_ns += now - start;
-	trace_window_delay(mmr_probes[id].name, now - start);
+	mine->delayed_ns += spent;
+	trace_window_delay(mmr_probes[id].name, spent);
 out:
 	put_cpu_ptr(cpu_windows);
 }
