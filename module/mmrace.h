@@ -302,7 +302,7 @@ enum mmr_plant_id {
 /* Returns true when the function is to be skipped. */
 typedef bool (*mmr_plant_fn)(struct mmr_event *ev);
 
-#define PLANT(id, name, theme, act, need, symbols) \
+#define PLANT(id, name, theme, act, need, where, symbols) \
 	bool mmr_plant_##act(struct mmr_event *ev);
 #include "plants.def"
 #undef PLANT

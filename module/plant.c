@@ -16,8 +16,10 @@
 #include <linux/delay.h>
 #include <linux/err.h>
 #include <linux/kernel.h>
+#include <linux/mm.h>
 #include <linux/module.h>
 #include <linux/mutex.h>
+#include <linux/pgtable.h>
 #include <linux/string.h>
 
 #include "compat/skip.h"
@@ -34,6 +36,7 @@ struct mmr_plant {
 	const char	*symbols;
 	mmr_plant_fn	act;
 	unsigned int	need;
+	bool		huge_pages_only;
 
 	enum { PLANT_ABSENT, PLANT_OFF, PLANT_ON } state;
 	char		reason[64];
@@ -44,20 +47,25 @@ struct mmr_plant {
 	struct mmr_site	site[MMR_MAX_SITES];
 };
 
-#define PLANT(id_, name_, theme_, act_, need_, symbols_)	\
+#define PLANT(id_, name_, theme_, act_, need_, where_, symbols_)	\
 	[MMR_PLANT_##id_] = {				\
 		.name = name_,				\
 		.theme = theme_,			\
 		.symbols = symbols_,			\
 		.act = mmr_plant_##act_,		\
 		.need = need_,				\
+		where_,					\
 	},
+#define ANYWHERE	.huge_pages_only = false
+#define HUGE_PAGES	.huge_pages_only = true
 
 static struct mmr_plant plants[MMR_NR_PLANTS] = {
 #include "plants.def"
 };
 
 #undef PLANT
+#undef ANYWHERE
+#undef HUGE_PAGES
 
 static DEFINE_MUTEX(plants_lock);	/* serialises every change of a state */
 
@@ -288,29 +296,37 @@ static int switch_plant(struct mmr_plant *plant, bool on)
 }
 
 /* Learns what could be planted here, without arming anything. */
+static void find_plant(struct mmr_plant *plant)
+{
+	int err;
+
+	if (plant->huge_pages_only && !has_transparent_hugepage()) {
+		strscpy(plant->reason, "this machine has no transparent huge pages",
+			sizeof(plant->reason));
+		return;
+	}
+	plant->nr_sites = mmr_sites_register(plant->symbols, plant->site,
+					     register_disabled, plant, &err);
+	unregister_sites(plant, plant->nr_sites);
+	if (plant->nr_sites >= plant->need) {
+		plant->state = PLANT_OFF;
+		strscpy(plant->reason, "-", sizeof(plant->reason));
+		return;
+	}
+	plant->nr_sites = 0;
+	if (err)
+		snprintf(plant->reason, sizeof(plant->reason),
+			 "cannot be planted: error %d", err);
+	else
+		strscpy(plant->reason, "this kernel has not all of its symbols", sizeof(plant->reason));
+}
+
 int mmr_plants_init(void)
 {
 	unsigned int i;
-	int err;
 
-	for (i = 0; i < MMR_NR_PLANTS; i++) {
-		struct mmr_plant *plant = &plants[i];
-
-		plant->nr_sites = mmr_sites_register(plant->symbols, plant->site,
-						     register_disabled, plant, &err);
-		unregister_sites(plant, plant->nr_sites);
-		if (plant->nr_sites >= plant->need) {
-			plant->state = PLANT_OFF;
-			strscpy(plant->reason, "-", sizeof(plant->reason));
-			continue;
-		}
-		plant->nr_sites = 0;
-		if (err)
-			snprintf(plant->reason, sizeof(plant->reason),
-				 "cannot be planted: error %d", err);
-		else
-			strscpy(plant->reason, "this kernel has not all of its symbols", sizeof(plant->reason));
-	}
+	for (i = 0; i < MMR_NR_PLANTS; i++)
+		find_plant(&plants[i]);
 	return 0;
 }
 

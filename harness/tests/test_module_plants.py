@@ -9,11 +9,6 @@ from tests.guest_programs import GUESTS, Guest, guest
 
 pytestmark = pytest.mark.guest
 
-# Nothing in the guest does these, or only by chance.
-SELDOM = {"skip.table.sync", "thp.wrong-address", "skip.tlb.batch"}
-# 5.10: move_ptes() is a function of another name.
-SELDOM_BY_KERNEL = {"debian:bullseye": {"skip.tlb.move"}}
-
 
 def lingering(machine: Guest) -> int:
     """How many of ten mms a kernel thread still writes to after they were torn down."""
@@ -44,6 +39,6 @@ def test_every_plant_acts(kernel: str, arch: str, variant: str, tmp_path: Path) 
         for name, row in rows.items():
             print(name, row["state"], row["symbol"], row["hits"], row["reason"])
         idle = {name for name, row in rows.items() if row["state"] == "off" and row["hits"] == "0"}
-        assert idle <= SELDOM | SELDOM_BY_KERNEL.get(kernel, set())
+        assert not idle
         assert machine.splats() == []
         assert {row["state"] for row in rows.values()} <= {"off", "absent"}

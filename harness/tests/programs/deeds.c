@@ -9,6 +9,7 @@
 #include <fcntl.h>
 #include <pthread.h>
 #include <signal.h>
+#include <stdbool.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -198,6 +199,43 @@ static void cow(void)
 	munmap(at, 4 * page_size);
 }
 
+static bool all_huge(void)
+{
+	FILE *file = fopen("/proc/self/smaps_rollup", "r");
+	char line[128];
+	long kib = 0;
+
+	while (file && fgets(line, sizeof(line), file))
+		sscanf(line, "AnonHugePages: %ld", &kib);
+	if (file)
+		fclose(file);
+	return kib >= (long)(HUGE >> 10);
+}
+
+/* 5.10 collapses only when it likes to; it is asked to like it, for 2 s. */
+static void wait_for_khugepaged(void)
+{
+	static const char *const knobs[][2] = {
+		{ "scan_sleep_millisecs", "0" },
+		{ "alloc_sleep_millisecs", "0" },
+		{ "pages_to_scan", "100000" },
+	};
+
+	for (size_t i = 0; i < sizeof(knobs) / sizeof(*knobs); i++) {
+		char path[96];
+		int fd;
+
+		snprintf(path, sizeof(path), "/sys/kernel/mm/transparent_hugepage/khugepaged/%s",
+			 knobs[i][0]);
+		fd = open(path, O_WRONLY);
+		if (fd < 0 || dprintf(fd, "%s", knobs[i][1]) < 0)
+			return;
+		close(fd);
+	}
+	for (int turn = 0; turn < 20 && !all_huge(); turn++)
+		usleep(100000);
+}
+
 static void huge(void)
 {
 	char *at = map(2 * HUGE, -1);
@@ -210,7 +248,8 @@ static void huge(void)
 	madvise(aligned + 4 * page_size, page_size, MADV_DONTNEED);
 	mprotect(aligned + page_size, page_size, PROT_READ | PROT_WRITE);
 	memset(aligned, 2, HUGE);
-	madvise(aligned, HUGE, MADV_COLLAPSE);
+	if (madvise(aligned, HUGE, MADV_COLLAPSE) && errno == EINVAL)
+		wait_for_khugepaged();
 	munmap(at, 2 * HUGE);
 }
 
