@@ -28,7 +28,7 @@
 #endif
 #define MPOL_MF_MOVE 2
 #define RARELY 8	/* one turn in as many, of what is dear */
-#define MIGRATE_ONE_IN 2
+#define MIGRATE_ONE_IN 4	/* turns: compaction, where it is slow, takes all of a short run */
 #define COMPACT_NS 3000000000	/* at most, that compaction may take */
 #define COLLAPSE_ATTEMPTS 3
 #define PAGEOUT_MAX 32	/* pages; all of them, rarely: compressing takes milliseconds each */
