@@ -29,6 +29,7 @@
 #define MPOL_MF_MOVE 2
 #define RARELY 8	/* one turn in as many, of what is dear */
 #define MIGRATE_ONE_IN 4	/* turns: compaction, where it is slow, takes all of a short run */
+#define COMPACT_BYTES (8ULL << 30)	/* at most, that the machine may have */
 #define COMPACT_NS 3000000000	/* at most, that compaction may take */
 #define COLLAPSE_ATTEMPTS 3
 #define PAGEOUT_MAX 32	/* pages; all of them, rarely: compressing takes milliseconds each */
@@ -497,6 +498,8 @@ static const char *migrate_setup(const struct region *r)
 	two_nodes = !access("/sys/devices/system/node/node1", F_OK);
 	if (!two_nodes && access("/proc/sys/vm/compact_memory", W_OK))
 		return "needs two NUMA nodes, or root to compact memory";
+	if (!two_nodes && sysconf(_SC_PHYS_PAGES) > (long)(COMPACT_BYTES / race_page_size()))
+		return "needs two NUMA nodes: so much memory is compacted for minutes";
 	/* It moves this program's stacks, too, and a plant holds for all of the task. */
 	if (!two_nodes && args.mode == MODE_CONTROL)
 		return "compaction would put the planted bug to the race itself";
