@@ -16,6 +16,8 @@ from mmrace.record import Record, load
 from mmrace.verdict import Verdict
 
 COMPARISON = re.compile(r"(<|<=|>=|>)(\d+(?:\.\d+)*)")
+# Instead of a race's name: whichever it is.
+ANY = "*"
 UNKNOWN_IS_FINE = (Verdict.PASS, Verdict.INCONCLUSIVE, Verdict.SKIP)
 
 
@@ -42,7 +44,14 @@ class Rule:
     modes: tuple[str, ...]
     kernel: tuple[str, ...]
     options: tuple[tuple[str, str], ...]
+    checkers: bool
     expectation: Expectation
+
+    def matches(self, cell: Cell, upstream: str) -> bool:
+        """Whether it tells of that cell on a kernel of that upstream version."""
+        return (self.race in (ANY, cell.race) and cell.arch in self.arches
+                and cell.mode in self.modes and set(self.options) <= set(cell.options)
+                and self.checkers <= cell.checkers and version_matches(upstream, self.kernel))
 
 
 def _parts(version: str) -> tuple[int, ...]:
@@ -65,7 +74,7 @@ def version_matches(version: str, comparisons: tuple[str, ...]) -> bool:
 
 def _check(rule: Rule, where: str) -> None:
     """Refuse a rule that could never match a cell."""
-    for key, words, known in (("race", (rule.race,), build.race_names()),
+    for key, words, known in (("race", (rule.race,), (*build.race_names(), ANY)),
                               ("arches", rule.arches, config.arch_names()),
                               ("modes", rule.modes, MODES)):
         for word in words:
@@ -89,6 +98,7 @@ def _rule(record: Record) -> Rule:
                 kernel=tuple(record.texts("kernel", [])),
                 options=tuple(tuple(pair.partition("=")[::2])  # type: ignore[misc]
                               for pair in record.texts("options", [])),
+                checkers=record.flag("checkers", False),
                 expectation=Expectation(verdicts, record.text("reason"),
                                         record.text("fix", "") or None))
     record.done()
@@ -120,8 +130,6 @@ def expectation(cell: Cell, upstream: str) -> Expectation:
     if cell.mode == "control":
         return Expectation((Verdict.PASS, Verdict.SKIP), "a race must detect its control", None)
     for rule in rules():
-        if (rule.race == cell.race and cell.arch in rule.arches and cell.mode in rule.modes
-                and set(rule.options) <= set(cell.options)
-                and version_matches(upstream, rule.kernel)):
+        if rule.matches(cell, upstream):
             return rule.expectation
     return Expectation(UNKNOWN_IS_FINE, "no failure is known here", None)

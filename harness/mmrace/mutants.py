@@ -192,7 +192,8 @@ def find(names: Sequence[str], suite: str | None = None) -> list[Mutant]:
 class Score:
     """What one race in one mode saw of one kernel; times in seconds, of the data oracle alone.
 
-    `noise` is who saw something on the unmutated kernel, too: that is no find.
+    `noise` is who saw something on the unmutated kernel, too: that is no find. `news` are the hits
+    that configs/expectations.toml does not know of the kernel.
     """
 
     trial: Trial
@@ -200,6 +201,7 @@ class Score:
     noise: set[str] = field(default_factory=set)
     boots: int = 0
     hits: int = 0
+    news: int = 0
     seers: set[str] = field(default_factory=set)
     first_s: list[float] = field(default_factory=list)
     verdicts: list[str] = field(default_factory=list)
@@ -217,6 +219,7 @@ class Score:
         seen = seers(record) - self.noise
         if seen:
             self.hits += 1
+            self.news += not (record.get("expected") or {}).get("met", False)
             self.replay = record["replay"]
         self.seers |= seen
         if "data" in seen and record["time_to_first_failure_s"] is not None:
@@ -225,7 +228,8 @@ class Score:
     def as_record(self) -> dict[str, Any]:
         """For JSON."""
         return {"race": self.trial.race, "options": dict(self.trial.options), "mode": self.mode,
-                "boots": self.boots, "hits": self.hits, "found_by": sorted(self.seers),
+                "boots": self.boots, "hits": self.hits, "news": self.news,
+                "found_by": sorted(self.seers),
                 "median_s": statistics.median(self.first_s) if self.first_s else None,
                 "verdicts": self.verdicts, "replay": self.replay}
 

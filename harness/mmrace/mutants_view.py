@@ -58,10 +58,17 @@ def _seconds(value: float | None) -> str:
     return "-" if value is None else f"{value:.2f}"
 
 
+def _is_false_alarm(row: Row) -> bool:
+    """Whether an unmutated kernel failed where no bug of its own is expected."""
+    return row["mutant"] is None and any(score["news"] for score in row["races"])
+
+
 def verdict(row: Row) -> str:
     """What a row says in a few words."""
     if row["mutant"] is None:
-        return "FALSE ALARM" if row["found"] else ("silent" if row["judged"] else "not judged")
+        if row["found"]:
+            return "FALSE ALARM" if _is_false_alarm(row) else "known bug"
+        return "silent" if row["judged"] else "not judged"
     if row["found"]:
         return "found"
     return "not found" if row["judged"] else "not judged"
@@ -102,7 +109,7 @@ def score_lines(rows: Sequence[Row]) -> list[str]:
         own = [row for row in here if row["mutant"] is not None]
         found = [row for row in own if row["found"]]
         times = [row["median_s"] for row in found if row["median_s"] is not None]
-        alarms = sum(row["found"] for row in here if row["mutant"] is None)
+        alarms = sum(map(_is_false_alarm, here))
         line = f"{arch}, {base}: {len(found)} of {len(own)} mutants found"
         crashes = sum(row["found_by"] == ["crash"] for row in found)
         if crashes:

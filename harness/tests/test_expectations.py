@@ -2,6 +2,7 @@
 """Expectations: version comparisons, and the shipped file's own entries."""
 
 import re
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -39,6 +40,16 @@ def test_the_known_bug_is_expected_where_it_is_and_only_there() -> None:
     assert expectation(cell("x86_64", "widened"), "6.1.176").verdicts == (Verdict.RACE,)
     for arch, version in (("x86_64", "6.12.107"), ("s390x", "6.1.176")):
         assert Verdict.RACE not in expectation(cell(arch, "widened"), version).verdicts
+
+
+def test_a_breach_of_a_law_is_expected_of_any_race_where_laws_are_judged() -> None:
+    judged = replace(cell("x86_64", "natural"), race="one-memory", checkers=True)
+    assert Verdict.FINDING in expectation(judged, "6.1.176").verdicts
+    for other, version in ((judged, "6.12.107"), (replace(judged, checkers=False), "6.1.176"),
+                           (replace(judged, arch="s390x"), "6.1.176")):
+        assert Verdict.FINDING not in expectation(other, version).verdicts
+    lost = replace(judged, race="lost-write")
+    assert expectation(lost, "6.1.176").verdicts == (Verdict.RACE, Verdict.FINDING)
 
 
 def test_a_kernel_s_own_failures_are_those_of_both_modes() -> None:

@@ -24,8 +24,10 @@ PLAN = Plan(duration=5.0, boots=2, seed=1)
 class CannedSession:
     """Gives each cell the verdict that its kernel, race and mode are listed with."""
 
-    def __init__(self, failing: set[tuple[bool, str, str]]) -> None:
+    def __init__(self, failing: set[tuple[bool, str, str]],
+                 known: bool = False) -> None:
         self.failing = failing
+        self.known = known
         self.seen: list[Cell] = []
 
     def cells(self, cells: Iterable[Cell]) -> Iterator[dict[str, Any]]:
@@ -36,16 +38,17 @@ class CannedSession:
             yield {"verdict": "RACE" if fails else "INCONCLUSIVE", "failures": int(fails),
                    "findings": [], "splats": [], "replay": cell.replay(), "theme": "a-theme",
                    "kernel": {"version": "1"}, "reason": "",
+                   "expected": {"met": self.known or not fails},
                    "time_to_first_failure_s": 0.5 if fails else None}
 
 
 def rows_of(failing: set[tuple[bool, str, str]],
-            done: Sequence[dict[str, Any]] = ()) -> list[dict[str, Any]]:
-    """The rows of one mutant with two races, and of its control."""
+            done: Sequence[dict[str, Any]] = (), known: bool = False) -> list[dict[str, Any]]:
+    """The rows of one mutant with two races, and of its control, whose failures may be known."""
     base = next(iter(mutants.mutants().values()))
     mutant = Mutant(name="m", source="source:trixie", patch=base.patch, arches=("x86_64",),
                     trials=(Trial("lost-write"), Trial("one-memory")))
-    session = cast(Session, CannedSession(failing))
+    session = cast(Session, CannedSession(failing, known))
     return list(Campaign(session, PLAN, print, done).run([mutant], "x86_64"))
 
 
@@ -63,6 +66,15 @@ def test_what_fails_without_the_patch_too_is_no_find_but_a_false_alarm() -> None
     assert control["found"] and mutants_view.verdict(control) == "FALSE ALARM"
     assert not row["found"] and row["median_s"] is None
     assert mutants_view.verdict(row) == "not found"
+
+
+def test_a_kernel_s_known_bug_is_no_false_alarm_and_no_find_either() -> None:
+    control, row = rows_of({(False, "lost-write", "natural"), (True, "lost-write", "widened")},
+                           known=True)
+    assert control["found"] and mutants_view.verdict(control) == "known bug"
+    assert not row["found"]
+    assert mutants_view.score_lines([control, row])[0].endswith(
+        "false alarms on unmutated kernels: 0")
 
 
 def test_an_architecture_may_need_a_machine_of_its_own() -> None:
