@@ -102,11 +102,9 @@ static void make_huge(int file)
 /* Shared memory of one huge page and more; -1: it cannot be huge here. */
 static int huge_file(void)
 {
-	int file = memfd_create("mmrace-crowd", MFD_CLOEXEC);
 	char old[128], *set, *end;
+	int file;
 
-	if (file < 0 || ftruncate(file, region.len))
-		race_error("memfd_create: %s", strerror(errno));
 	if (race_read_file(SHMEM_ENABLED, old, sizeof(old)))
 		return -1;
 	set = strchr(old, '[');
@@ -115,7 +113,12 @@ static int huge_file(void)
 		return -1;
 	*end = '\0';
 	race_undo_write(SHMEM_ENABLED, set + 1);
-	return race_write_file(SHMEM_ENABLED, "advise") ? -1 : file;
+	if (race_write_file(SHMEM_ENABLED, "advise"))
+		return -1;
+	file = memfd_create("mmrace-crowd", MFD_CLOEXEC);
+	if (file < 0 || ftruncate(file, region.len))
+		race_error("memfd_create: %s", strerror(errno));
+	return file;
 }
 
 void crowd_setup(const struct crowd *c, struct region r)
