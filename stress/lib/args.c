@@ -192,7 +192,7 @@ void args_help(const struct race *r, FILE *out)
 		"  --mode natural|widened|control\n"
 		"                       widened opens the race's windows, control its plant;\n"
 		"                       both need the module (natural)\n"
-		"  --duration SECONDS   how long (%d)\n"
+		"  --duration SECONDS   how long; a control ends as soon as it is proven (%d)\n"
 		"  --seed N             repeats the plan of an earlier run (from the clock)\n"
 		"  --dir DIR            where files go (.)\n"
 		"  --report-fd FD       records for programs, one JSON object a line\n"

@@ -14,6 +14,7 @@
 #define ACTORS_MAX	16
 #define SPINS		2000	/* before sleeping until the round is prepared */
 #define GO_SPINS	50000	/* at the very start, where skew spoils the round */
+#define CONTROL_ENOUGH	3	/* failed rounds: no accident, and all that a control is for */
 
 static struct {
 	pthread_t thread;
@@ -214,12 +215,14 @@ static void one_round(void)
 
 void rounds_run(void)
 {
-	uint64_t end;
+	unsigned int failed = 0;
+	uint64_t end, before;
 	char reason[64];
 
 	core->started_ns = race_now_ns();
 	end = core->started_ns + (uint64_t)(args.duration_s * 1e9);
 	while (race_now_ns() < end) {
+		before = core->failures;
 		one_round();
 		atomic_fetch_add(&core->beat, 1);
 		if (atomic_load(&core->reason_set))
@@ -231,6 +234,9 @@ void rounds_run(void)
 			       reason);
 		}
 		report_progress();
+		failed += core->failures != before;
+		if (args.mode == MODE_CONTROL && failed == CONTROL_ENOUGH)
+			break;
 	}
 }
 

@@ -15,6 +15,9 @@
 #include <unistd.h>
 
 #define RUN_MS		3000
+#define PLANTED_MS	200	/* with its plant set: soon, as a control ends once it is proven */
+#define POLL_MS		50
+#define PLANTS		"/sys/kernel/debug/mmrace/plants"
 #define STATE_MAX	8192
 
 static const char *const kept[] = {
@@ -23,7 +26,7 @@ static const char *const kept[] = {
 	"/sys/kernel/mm/transparent_hugepage/shmem_enabled",
 	"/sys/kernel/mm/transparent_hugepage/khugepaged/scan_sleep_millisecs",
 	"/sys/kernel/mm/transparent_hugepage/khugepaged/alloc_sleep_millisecs",
-	"/sys/kernel/debug/mmrace/windows", "/sys/kernel/debug/mmrace/plants",
+	"/sys/kernel/debug/mmrace/windows", PLANTS,
 };
 
 static void append(char *state, const char *text)
@@ -66,6 +69,20 @@ static void look(char *state)
 	}
 }
 
+/* Plants are set last, when the rounds begin. */
+static void let_run(char *state)
+{
+	for (int ms = 0; ms < RUN_MS; ms += POLL_MS) {
+		usleep(POLL_MS * 1000);
+		state[0] = '\0';
+		append_file(state, PLANTS);
+		if (strstr(state, " on")) {
+			usleep(PLANTED_MS * 1000);
+			return;
+		}
+	}
+}
+
 int main(int argc, char **argv)
 {
 	static char before[STATE_MAX], during[STATE_MAX], after[STATE_MAX];
@@ -84,7 +101,7 @@ int main(int argc, char **argv)
 		execv(path, argv + 1);
 		_exit(5);
 	}
-	usleep(RUN_MS * 1000);
+	let_run(during);
 	look(during);
 	if (waitpid(pid, NULL, WNOHANG) == pid) {
 		printf("%s ended by itself\n", argv[1]);
