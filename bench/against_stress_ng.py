@@ -22,7 +22,7 @@ from pathlib import Path
 from typing import Any
 
 from rich.console import Console
-from soak import LOG, compile_beside, disk
+from soak import LOG, compile_beside, with_stress_ng
 
 from mmrace import build, config, initramfs, kernels
 from mmrace.errors import MmraceError
@@ -38,8 +38,6 @@ FILES = "--mmap 2 --mmap-file --msync 2 --madvise 1 --munmap 1 --tlb-shootdown 1
 SWAPPED = "--swap 1 --pageswap 2 --madvise 1 --vm 2 --vm-bytes 64m --fork 1"
 COPIED = "--fork 2 --mmapfork 1 --vm 2 --vm-bytes 64m --madvise 1 --vm-splice 1"
 WATCHED = "--userfaultfd 2 --mprotect 2 --vm 1 --vm-bytes 64m"
-# More memory than the races' guests have, in MiB.
-MORE_MIB = 768
 
 
 @dataclass(frozen=True)
@@ -124,12 +122,8 @@ def plant_hits(module: ModuleView, row: Row) -> int:
 def compare(row: Row, kernel: Kernel, seconds: float, turns: int) -> str:
     """One guest, both sides in turns; the row of the result."""
     arch = config.arch(ARCH)
-    plain = config.variant("default", ARCH)
-    variant = replace(
-        plain, memory_mib=plain.memory_mib + MORE_MIB,
-        modules=(*plain.modules, "virtio_blk", "zram? num_devices=0"),
-        qemu_args=(*plain.qemu_args, "-device", f"virtio-blk-{arch.bus},drive=disk", "-drive",
-                   f"file={disk(arch.debian)},format=raw,if=none,id=disk,snapshot=on"))
+    variant = with_stress_ng(config.variant("default", ARCH), arch)
+    variant = replace(variant, modules=(*variant.modules, "zram? num_devices=0"))
     image = initramfs.make(kernel, build.module(kernel).path, variant.modules,
                            (compile_beside(arch), build.races(arch) / row.race))
     sides: dict[str, list[Turn]] = {"stress-ng": [], row.race: []}

@@ -1,10 +1,11 @@
 #!/usr/bin/python3
 # SPDX-License-Identifier: GPL-2.0
-"""Cost of a probe's hit, side by side in one guest: ours against tracefs kprobe events with a hist.
+"""Cost of a probe's hit, side by side in one guest: ours, tracefs kprobe events, bpftrace.
 
 All count hits of unmap_page_range(), which one madvise() enters once. The ways take turns, so that
 load on the host is the same for all; of each the fastest turn counts, as what disturbs only adds.
 Ours is measured for tasks that are no target and for targets, and with every group disabled.
+bpftrace is Debian's, on a disk of the guest's.
 
 usage: PYTHONPATH=harness /usr/bin/python3 bench/probe_cost.py [--turns N] [--arch ARCH]
 """
@@ -20,7 +21,7 @@ from pathlib import Path
 
 from rich.console import Console
 
-from mmrace import build, config, initramfs, tools
+from mmrace import build, config, initramfs, package_disk, tools
 from mmrace.boots import Preparation
 from mmrace.cell import Place
 from mmrace.machines.base import Agent, Message
@@ -28,10 +29,13 @@ from mmrace.machines.qemu import QemuMachine
 from mmrace.module_view import ModuleView
 from mmrace.paths import BUILD, TREE
 from mmrace.progress import Progress
+from tests.guest_programs import compile_program
 
 TRACING = "/sys/kernel/debug/tracing"
 EVENT = f"{TRACING}/events/kprobes/mmrace_cost"
 HIST = "hist:keys=common_pid"
+SUITE, DISK = "trixie", "2G"
+BPF = "bpftrace -q -e 'kprobe:unmap_page_range { @[pid] = count(); }' -c /mmrace/races/cost"
 
 
 class Bench:
@@ -69,18 +73,22 @@ class Bench:
         self.must(self.agent.write(f"{EVENT}/trigger", f"!{HIST}"))
         self.must(self.agent.write(f"{TRACING}/kprobe_events", "-:mmrace_cost"))
 
-    def cost(self, *args: str) -> float:
-        """ns of one call in a turn."""
+    def output(self, *argv: str) -> list[str]:
+        """What a program of the guest's prints, as lines."""
         said: list[str] = []
 
         def hear(record: Message) -> None:
-            if record["t"] == "out":
+            if record["t"] == "out" and record["text"]:
                 said.append(record["text"])
 
-        end = self.agent.run(["/mmrace/races/cost", *args], 120, hear)
+        end = self.agent.run([f"/mmrace/races/{argv[0]}", *argv[1:]], 120, hear)
         if end.get("status") != 0:
-            raise SystemExit(f"cost failed: {said}")
-        return float(said[0])
+            raise SystemExit(f"{' '.join(argv)} failed: {said}")
+        return said
+
+    def cost(self, *args: str) -> float:
+        """ns of one call in a turn."""
+        return float(self.output("cost", *args)[0])
 
     def plain(self) -> float:
         """Nothing loaded."""
@@ -112,6 +120,13 @@ class Bench:
         with self.traced():
             return self.cost()
 
+    def bpftrace(self) -> float:
+        """The same with bpftrace."""
+        ns, *counted = self.output("inside", "/dev/vda", BPF)
+        if not any(line.startswith("@[") for line in counted):
+            raise SystemExit(f"bpftrace has counted nothing: {counted}")
+        return float(ns)
+
 
 def compile_cost(arch: config.Arch) -> Path:
     """The program, static."""
@@ -135,17 +150,21 @@ def main() -> int:
     arch = config.arch(args.arch)
     prepared = Preparation(Progress(Console(stderr=True)))
     kernel, module = prepared.kernel(place), prepared.module(place)
-    image = initramfs.make(kernel, module.path, programs=(compile_cost(arch),))
+    variant = package_disk.with_disk(
+        config.variant("default", args.arch), arch,
+        package_disk.image(SUITE, arch, ["bpftrace"], DISK))
+    image = initramfs.make(kernel, module.path, variant.modules, (
+        compile_cost(arch), compile_program("inside", arch, BUILD / "bench" / arch.name)))
     best: dict[str, float] = {}
     with tempfile.TemporaryDirectory() as home, QemuMachine(
-            kernel, config.variant("default", args.arch), image, Path(home)) as machine:
+            kernel, variant, image, Path(home)) as machine:
         agent = Agent(machine)
         agent.wait_ready(180)
         bench = Bench(agent)
         ways: dict[str, Callable[[], float]] = {
             "nothing loaded": bench.plain, "module, all disabled": bench.idle,
             "our probe, no target": bench.other, "our probe, target": bench.target,
-            "tracefs kprobe + hist": bench.tracefs}
+            "tracefs kprobe + hist": bench.tracefs, "bpftrace count()": bench.bpftrace}
         for turn in range(args.turns):
             for name, way in ways.items():
                 ns = way()

@@ -15,9 +15,7 @@ usage: PYTHONPATH=harness /usr/bin/python3 bench/soak.py [--kernel K] [--arch A]
 import argparse
 import itertools
 import re
-import shutil
 import sys
-import tempfile
 import time
 from collections import Counter, defaultdict
 from collections.abc import Iterator
@@ -27,20 +25,18 @@ from typing import Any
 
 from rich.console import Console
 
-from mmrace import build, config, initramfs, tools
-from mmrace.archive import Suite, archive_url, transport_options
+from mmrace import build, config, initramfs, package_disk, tools
 from mmrace.boots import Boot, Preparation
 from mmrace.cell import Cell, Place
 from mmrace.commands.common import default_seed, positive
 from mmrace.errors import MmraceError
-from mmrace.locks import locked
 from mmrace.machines.base import MachineLost, Message
-from mmrace.paths import BUILD, TREE, cache_dir
+from mmrace.paths import BUILD, TREE
 from mmrace.progress import Progress
 from mmrace.session import Session
 from mmrace.store import Run
 
-SUITE = "trixie"
+SUITE, DISK = "trixie", "3G"
 # Of stress-ng's, those that change page tables: each for some seconds, in any order.
 STRESSORS = ("vm mmap mmapaddr mmapfork mmapmany mprotect mremap madvise munmap msync mlock "
              "tlb-shootdown userfaultfd fork vfork clone shm pagemove pageswap fault brk stack "
@@ -54,30 +50,11 @@ LOG = "/beside/tmp/beside.log"
 VARIANT = "soak"
 
 
-def disk(debian_arch: str) -> Path:
-    """An ext4 image with stress-ng and a shell, made once.
-
-    Nothing of it runs here: packages are unpacked, not configured, as they are of any architecture.
-    """
-    image = cache_dir() / "tools" / f"stress-ng-{SUITE}-{debian_arch}.img"
-    image.parent.mkdir(parents=True, exist_ok=True)
-    with locked(image.with_suffix(".lock")):
-        if not image.exists():
-            suite = Suite(SUITE, debian_arch)
-            suite.update()
-            with tempfile.TemporaryDirectory(dir=image.parent) as work:
-                root, new = Path(work) / "root", Path(work) / "new.img"
-                tools.run(["mmdebstrap", "--quiet", "--variant=extract", "--skip=check/qemu",
-                           f"--architectures={debian_arch}",
-                           "--include=base-files,coreutils,dash,stress-ng",
-                           *transport_options(), SUITE, root,
-                           suite.source_line(archive_url()).strip()],
-                          what="making the root file system of stress-ng")
-                for path in (root / "var/cache/apt", root / "var/lib/apt/lists"):
-                    shutil.rmtree(path, ignore_errors=True)
-                tools.run(["mke2fs", "-q", "-t", "ext4", "-d", root, new, "3G"])
-                new.rename(image)
-    return image
+def with_stress_ng(plain: config.Variant, arch: config.Arch) -> config.Variant:
+    """A machine variant with stress-ng's disk, and memory for it."""
+    disk = package_disk.image(SUITE, arch, ["stress-ng"], DISK)
+    return replace(package_disk.with_disk(plain, arch, disk),
+                   memory_mib=plain.memory_mib + MORE_MIB)
 
 
 def compile_beside(arch: config.Arch) -> Path:
@@ -218,11 +195,7 @@ def main() -> int:
     args = parser.parse_args()
 
     arch, plain = config.arch(args.arch), config.variant(args.machine, args.arch)
-    config.variants()[VARIANT] = replace(
-        plain, name=VARIANT, memory_mib=plain.memory_mib + MORE_MIB,
-        modules=(*plain.modules, "virtio_blk"), qemu_args=(
-            *plain.qemu_args, "-device", f"virtio-blk-{arch.bus},drive=disk", "-drive",
-            f"file={disk(arch.debian)},format=raw,if=none,id=disk,snapshot=on"))
+    config.variants()[VARIANT] = replace(with_stress_ng(plain, arch), name=VARIANT)
     run = Run.create(sys.argv)
     progress = Progress(Console(stderr=True))
     session = Soak(run, progress)

@@ -9,7 +9,7 @@ import os
 import re
 import subprocess
 import time
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -46,7 +46,7 @@ def archive_url() -> str:
                      "set MMRACE_DEBIAN_ARCHIVE to its address")
 
 
-def transport_options() -> list[str]:
+def _transport_options() -> list[str]:
     """How this machine's apt reaches and judges archives (proxies, validity of a frozen mirror).
 
     mmdebstrap starts from an empty configuration; what it is given here is the machine's own.
@@ -90,6 +90,17 @@ class Suite:
             'Acquire::Languages "none";', 'Acquire::Retries "2";',
             'APT::Sandbox::User "root";', ""]))
         return {"APT_CONFIG": str(home / "apt.conf")}
+
+    def make_root(self, target: Path, packages: Iterable[str], *options: str, what: str,
+                  variant: str = "essential", log: Path | None = None) -> None:
+        """Fill a directory with packages and what they need; `options` are more of mmdebstrap's.
+
+        Raises InfraError, which says that `what` failed.
+        """
+        tools.run(["mmdebstrap", "--quiet", f"--variant={variant}",
+                   f"--architectures={self.debian_arch}", f"--include={','.join(packages)}",
+                   *options, *_transport_options(), self.name, target,
+                   self.source_line(archive_url()).strip()], log=log, what=what)
 
     def download_missing(self, package: str, root: Path, into: Path) -> list[Path]:
         """Fetch a package and whatever of its dependencies a root directory does not have."""

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from mmrace import config, tools
-from mmrace.archive import Suite, archive_url, transport_options, unpack
+from mmrace.archive import Suite, unpack
 from mmrace.config import Arch
 from mmrace.errors import InfraError
 from mmrace.kernel import Kernel
@@ -74,15 +74,13 @@ def _compiler(depends: list[str]) -> str:
 
 def _create(suite: Suite, packages: list[str], home: Path) -> None:
     with new_directory(home) as work:
-        tools.run(["mmdebstrap", "--quiet", "--variant=essential",
-                   f"--architectures={suite.debian_arch}", f"--include={','.join(packages)}",
-                   "--dpkgopt=path-exclude=/usr/share/doc/*",
-                   "--dpkgopt=path-exclude=/usr/share/man/*",
-                   "--dpkgopt=path-exclude=/usr/share/locale/*",
-                   "--aptopt=Acquire::Languages \"none\"", *transport_options(),
-                   suite.name, work, suite.source_line(archive_url()).strip()],
-                  log=cache_dir() / "logs" / f"{home.name}.log",
-                  what=f"making the build root for {suite.name}")
+        suite.make_root(work, packages,
+                        "--dpkgopt=path-exclude=/usr/share/doc/*",
+                        "--dpkgopt=path-exclude=/usr/share/man/*",
+                        "--dpkgopt=path-exclude=/usr/share/locale/*",
+                        "--aptopt=Acquire::Languages \"none\"",
+                        log=cache_dir() / "logs" / f"{home.name}.log",
+                        what=f"making the build root for {suite.name}")
 
 
 # The kernel asks scripts/checker-valid.sh whether C=2 can work (Makefile of 7.2), and Debian's

@@ -14,7 +14,7 @@ from functools import cache
 from pathlib import Path
 
 from mmrace import config, tools
-from mmrace.archive import Suite, archive_url, transport_options
+from mmrace.archive import Suite
 from mmrace.buildroot import HOST_ARCH
 from mmrace.errors import BuildError, UsageError
 from mmrace.locks import locked, new_directory
@@ -151,10 +151,8 @@ def _libraries(root: Path, binary: str) -> list[str]:
 def _make_root(wanted: Recipe, root: Path) -> None:
     suite = Suite(wanted.suite, config.arch(HOST_ARCH).debian)
     suite.update()
-    tools.run(["mmdebstrap", "--quiet", "--variant=essential",
-               f"--include={','.join(BUILD_PACKAGES)}", *transport_options(), suite.name, root,
-               suite.source_line(archive_url()).strip()],
-              what=f"making the build root for the emulator {wanted.name}")
+    suite.make_root(root, BUILD_PACKAGES,
+                    what=f"making the build root for the emulator {wanted.name}")
 
 
 def _source(wanted: Recipe, root: Path) -> Path:

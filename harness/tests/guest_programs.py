@@ -8,7 +8,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from mmrace import build, config, initramfs, kernels, splat, tools
+from mmrace import build, config, initramfs, kernels, package_disk, splat, tools
 from mmrace.config import Arch
 from mmrace.machines.base import Agent
 from mmrace.machines.qemu import QemuMachine
@@ -81,9 +81,7 @@ def guest(kernel_id: str, arch_name: str, programs: list[str], home: Path, *,
     chosen = config.variant(variant, arch_name)
     chosen = replace(chosen, modules=(*chosen.modules, *modules))
     if disk:
-        chosen = replace(chosen, modules=(*chosen.modules, "virtio_blk"), qemu_args=(
-            *chosen.qemu_args, "-drive", f"file={disk},format=raw,if=none,id=disk",
-            "-device", f"virtio-blk-{arch.bus},drive=disk"))
+        chosen = package_disk.with_disk(chosen, arch, disk)
     binaries = (*(compile_program(name, arch, home / "bin") for name in programs),
                 *(build.races(arch) / name for name in races))
     image = initramfs.make(kernel, build.module(kernel).path, chosen.modules, binaries)

@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from mmrace import config, kernels, tools
-from mmrace.archive import Suite, archive_url, transport_options
+from mmrace.archive import Suite
 from mmrace.kernels import Kernel
 from mmrace.locks import locked, new_directory
 from mmrace.paths import TREE, cache_dir
@@ -42,11 +42,8 @@ def _root(kernel: Kernel) -> Path:
     with locked(home.parent / f"{home.name}.lock"):
         if not home.exists():
             with new_directory(home) as work:
-                included = ",".join([*PACKAGES, f"linux-headers-{kernel.release}"])
-                tools.run(["mmdebstrap", "--quiet", "--variant=essential", f"--include={included}",
-                           *transport_options(), suite.name, work,
-                           suite.source_line(archive_url()).strip()],
-                          what="making the tools' root file system")
+                suite.make_root(work, [*PACKAGES, f"linux-headers-{kernel.release}"],
+                                what="making the tools' root file system")
     return home
 
 

@@ -11,7 +11,7 @@ import subprocess
 from pathlib import Path
 
 from mmrace import config, tools
-from mmrace.archive import Suite, archive_url, transport_options
+from mmrace.archive import Suite
 from mmrace.locks import locked, new_directory
 from mmrace.paths import cache_dir
 from tests.ssh.guest_host import ARCH, GuestHost
@@ -41,10 +41,7 @@ def _root() -> Path:
     with locked(home.parent / f"{home.name}.lock"):
         if not home.exists():
             with new_directory(home) as work:
-                tools.run(["mmdebstrap", "--quiet", "--variant=essential",
-                           f"--include={','.join(PACKAGES)}", *transport_options(), suite.name,
-                           work, suite.source_line(archive_url()).strip()],
-                          what="making the host's root file system")
+                suite.make_root(work, PACKAGES, what="making the host's root file system")
     return home
 
 
