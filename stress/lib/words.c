@@ -201,7 +201,7 @@ void words_run_alike(unsigned int self, const struct way *way)
 	while (!race_over()) {
 		uint64_t value = owners[self].highest + 1, end;
 
-		for (size_t page = 0; page < npages && way->set; page++)
+		for (size_t page = 0; page < npages && way->set && !race_over(); page++)
 			store(self, page, value, way);
 		end = race_now_ns() + rng_below(rng, REST_NS);
 		do {
