@@ -41,6 +41,6 @@ extern const struct change change_split, change_collapse, change_pageout,
 			   change_swapoff, change_fork, change_ksm,
 			   change_migrate, change_softdirty, change_cold,
 			   change_swapcycle, change_kernel, change_khugepaged,
-			   change_folio_split;
+			   change_folio_split, change_kept;
 
 #endif /* STRESS_CHANGES_H */

@@ -24,7 +24,14 @@
  *                                        guest has stored
  *
  * Oracle: lib/words.h. The peer is the second MMU.
+ *
+ * The control takes the notifier away, and a virtual CPU that nobody tells goes on storing
+ * into what has a new owner: all of the machine would be the victim. (The mirror holds the
+ * pages that it has translations of.) So the virtual CPU has a control run of its own, "--way
+ * kvm", in which old pages are kept (lib/change_kept.c).
  */
+#include <string.h>
+
 #include "crowd.h"
 #include "race.h"
 
@@ -35,20 +42,51 @@ static const char *const change_names[] = {
 	"folio-split", "collapse", "all", NULL
 };
 
+#define CALLS		8
+#define DELAY_NS	200000
+
+static const struct change *const changes[] = {
+	&change_ksm, &change_pageout, &change_swapoff, &change_migrate, &change_fork,
+	&change_softdirty, &change_split, &change_folio_split, &change_collapse, NULL
+};
+
 static const struct crowd crowd = {
 	.ways = (const struct way *const[]){ &way_mirror, &way_kvm, NULL },
-	.changes = (const struct change *const[]){
-		&change_ksm, &change_pageout, &change_swapoff, &change_migrate,
-		&change_fork, &change_softdirty, &change_split,
-		&change_folio_split, &change_collapse, NULL
-	},
-	.calls = 8,
-	.delay_ns = 200000,
+	.changes = changes,
+	.calls = CALLS,
+	.delay_ns = DELAY_NS,
+};
+
+static const struct crowd planted = {
+	.ways = (const struct way *const[]){ &way_mirror, NULL },
+	.changes = changes,
+	.calls = CALLS,
+	.delay_ns = DELAY_NS,
+};
+
+static const struct crowd planted_kvm = {
+	.ways = (const struct way *const[]){ &way_kvm, NULL },
+	.changes = (const struct change *const[]){ &change_kept, NULL },
+	.calls = CALLS,
+	.delay_ns = DELAY_NS,
 };
 
 static void setup(void)
 {
-	crowd_setup_by_options(&crowd);
+	bool all = !strcmp(race_option("change"), "all");
+
+	if (race_mode() != MODE_CONTROL) {
+		crowd_setup_by_options(&crowd);
+	} else if (strcmp(race_option("way"), "kvm")) {
+		race_note("--way kvm is left out: against a plant it has a run of its own");
+		crowd_setup_by_options(&planted);
+	} else if (!all) {
+		race_skip("--way kvm --change %s: against a plant only with a change that keeps the old pages, --change all",
+			  race_option("change"));
+	} else {
+		crowd_setup(&planted_kvm,
+			    crowd_region(SMALL, race_option_number("pages")));
+	}
 }
 
 const struct race race = {
