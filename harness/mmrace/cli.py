@@ -22,6 +22,7 @@ COMMANDS = {
     "mutants": "mmrace.commands.mutants",
     "export": "mmrace.commands.export",
     "caps": "mmrace.commands.caps",
+    "races": "mmrace.commands.races",
     "doctor": "mmrace.commands.doctor",
 }
 
