@@ -40,6 +40,7 @@ BUILD_GUESS_S, BOOT_GUESS_S = 30.0, 10.0
 
 def main(args: argparse.Namespace) -> int:
     """Run the command; returns the exit code.  UsageError for options that make no sense."""
+    options.check_calibration(args)
     if args.calibrate:
         return run_calibration(args.trials, args.json)
     home = None

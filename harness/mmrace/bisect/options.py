@@ -115,6 +115,24 @@ def keep(args: argparse.Namespace, home: Path) -> None:
     write_durably(home / KEPT, json.dumps(plain, indent=1) + "\n")
 
 
+def _defaults() -> dict[str, Any]:
+    parser = argparse.ArgumentParser()
+    add_arguments(parser)
+    return vars(parser.parse_args([]))
+
+
+def check_calibration(args: argparse.Namespace) -> None:
+    """Refuse --calibrate beside options of a search, and its own without it."""
+    differ = {name for name, value in _defaults().items() if getattr(args, name) != value}
+    if not args.calibrate and "trials" in differ:
+        raise UsageError("--trials is how many searches --calibrate simulates; a real search ends "
+                         "by --confidence and --budget")
+    beside = sorted(differ - {"calibrate", "trials", "json"})
+    if args.calibrate and beside:
+        raise UsageError("--calibrate searches in simulated worlds only, with --trials and --json: "
+                         f"leave out what else is given ({', '.join(beside)})")
+
+
 def kept(args: argparse.Namespace) -> tuple[argparse.Namespace, Path]:
     """The options of the run that --resume names, with those of `args` that are not defaults."""
     homes = [path for path in (Path(args.resume), runs_dir() / args.resume)
@@ -126,9 +144,7 @@ def kept(args: argparse.Namespace) -> tuple[argparse.Namespace, Path]:
     except (TypeError, ValueError):
         raise UsageError(f"--resume: {homes[0] / KEPT} is damaged; give the options anew and name "
                          "another --out") from None
-    parser = argparse.ArgumentParser()
-    add_arguments(parser)
-    default = vars(parser.parse_args([]))
+    default = _defaults()
     given = {name: value for name, value in vars(args).items()
              if name in default and name != "resume" and value != default[name]}
     merged = default | {name: value for name, value in stored.items() if name in default} | given
