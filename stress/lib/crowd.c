@@ -8,13 +8,14 @@
 
 #include "core.h"
 #include "crowd.h"
+#include "huge_file.h"
 #include "words.h"
 
 #define THINGS_MAX 16
 #define HUGE_MAX (4 << 20)	/* larger pages take too long to fill */
-#define SHARED_ONE_IN 3
+#define SHARED_ONE_IN 3	/* rounds, where private memory takes turns with other */
+#define HUGE_ATTEMPTS 8	/* to have a file in one folio */
 #define SELDOM 4	/* one turn in as many, of a change with a cheaper one beside it */
-#define SHMEM_ENABLED "/sys/kernel/mm/transparent_hugepage/shmem_enabled"
 #define ROUND_NS 1000000000	/* no further change then: some take long on a busy machine */
 
 enum { WRITER0, WRITER1, PEER, OWNERS };
@@ -26,14 +27,17 @@ struct turns {
 };
 
 static const struct crowd *crowd;
+static const struct change *const *table;	/* of changes, for this run */
 static struct region region;
 static char *aside;		/* as large as the region */
 static struct turns *ways, *changes;	/* shared: see words.c */
 static const struct way *way;
 static bool alike;
-static int shmem = -1;		/* memory that processes can share, for the rounds that are about it */
-static bool both;
-static uint64_t shared_rounds, visits[THINGS_MAX];
+static struct way looks;		/* the round's way without its stores */
+static int shared[2], on_file = -1;	/* files; the latter is one of a file system's */
+static unsigned int nshared;
+static bool private = true;
+static uint64_t rounds_of[ALL], visits[THINGS_MAX];
 
 /* missing: of the i-th thing, which the option asks for, by name or as one of all. */
 static void take(struct turns *t, const char *option, unsigned int i,
@@ -55,7 +59,7 @@ static bool asked(const char *option, const char *name)
 }
 
 const char *const crowd_sizes[] = { "small", "huge", "mixed", NULL };
-const char *const crowd_memories[] = { "anon", "shmem", "both", NULL };
+const char *const crowd_memories[] = { "anon", "shmem", "file", "all", NULL };
 
 struct region crowd_region(enum crowd_size size, size_t pages)
 {
@@ -82,8 +86,8 @@ struct region crowd_region(enum crowd_size size, size_t pages)
 
 /*
  * What a round has split stays small, unless the kernel collapses it; and there is little to
- * see in small pages. Nobody else runs now: the same words, in fresh memory, private or of a file
- * in memory.
+ * see in small pages. Nobody else runs now: the same words, in fresh memory, private or of a
+ * file.
  */
 static void make_huge(int file)
 {
@@ -93,32 +97,12 @@ static void make_huge(int file)
 	region.file = file;
 	if (other && !change_map(&region, region.mem, region.len))
 		race_error("mmap: %s", strerror(errno));
-	if (!change_drop(&region, region.mem, region.len))
+	if (file >= 0 && file == on_file)
+		huge_file_write(file, aside, region.len);
+	else if (!change_drop(&region, region.mem, region.len))
 		race_error("dropping memory: %s", strerror(errno));
 	/* By stores: a load gets the huge zero page, which a store splits (6.12). */
 	memcpy(region.mem, aside, region.len);
-}
-
-/* Shared memory of one huge page and more; -1: it cannot be huge here. */
-static int huge_file(void)
-{
-	char old[128], *set, *end;
-	int file;
-
-	if (race_read_file(SHMEM_ENABLED, old, sizeof(old)))
-		return -1;
-	set = strchr(old, '[');
-	end = set ? strchr(set, ']') : NULL;
-	if (!end || access(SHMEM_ENABLED, W_OK))
-		return -1;
-	*end = '\0';
-	race_undo_write(SHMEM_ENABLED, set + 1);
-	if (race_write_file(SHMEM_ENABLED, "advise"))
-		return -1;
-	file = memfd_create("mmrace-crowd", MFD_CLOEXEC);
-	if (file < 0 || ftruncate(file, region.len))
-		race_error("memfd_create: %s", strerror(errno));
-	return file;
 }
 
 void crowd_setup(const struct crowd *c, struct region r)
@@ -126,6 +110,8 @@ void crowd_setup(const struct crowd *c, struct region r)
 	const char *missing;
 
 	crowd = c;
+	table = c->planted && race_mode() == MODE_CONTROL &&
+		!strcmp(race_option("change"), "all") ? c->planted : c->changes;
 	region = r;
 	ways = race_shared(sizeof(*ways));
 	changes = race_shared(sizeof(*changes));
@@ -145,12 +131,11 @@ void crowd_setup(const struct crowd *c, struct region r)
 			c->ways[i]->range(r.mem, r.pages * race_page_size());
 		take(ways, "way", i, c->ways[i]->name, missing);
 	}
-	for (unsigned int i = 0; c->changes[i]; i++) {
-		if (!asked("change", c->changes[i]->name))
+	for (unsigned int i = 0; table[i]; i++) {
+		if (!asked("change", table[i]->name))
 			continue;
-		missing = c->changes[i]->setup ? c->changes[i]->setup(&region) :
-			  NULL;
-		take(changes, "change", i, c->changes[i]->name, missing);
+		missing = table[i]->setup ? table[i]->setup(&region) : NULL;
+		take(changes, "change", i, table[i]->name, missing);
 	}
 	if (!ways->nr || !changes->nr)
 		race_skip("nothing that this race needs can be had here");
@@ -162,24 +147,57 @@ void crowd_setup_by_options(const struct crowd *c)
 				    race_option_number("pages")));
 }
 
+static void take_memory(enum crowd_memory asked, enum crowd_memory kind, int file,
+			const char *missing)
+{
+	const char *name = crowd_memories[kind];
+
+	if (file >= 0)
+		shared[nshared++] = file;
+	else if (asked == kind)
+		race_skip("--memory %s: %s", name, missing);
+	else
+		race_note("--memory %s is left out: %s", name, missing);
+}
+
+/* The file, if it is really mapped by a huge entry. */
+static int huge_on_file(const char **missing)
+{
+	bool done = false;
+
+	on_file = huge_file(region.len, missing);
+	if (on_file < 0)
+		return -1;
+	for (int i = 0; i < HUGE_ATTEMPTS && !done; i++) {
+		make_huge(on_file);
+		done = huge_file_mapped(region.mem);
+	}
+	make_huge(-1);
+	*missing = "--dir has no file in one folio of a huge page's size (ext4 before 6.16)";
+	return done ? on_file : -1;
+}
+
 void crowd_setup_memory(enum crowd_memory memory)
 {
-	if (memory == PRIVATE)
-		return;
-	shmem = huge_file();
-	both = memory == BOTH;
-	if (shmem >= 0)
-		return;
-	if (!both)
-		race_skip("--memory shmem: needs " SHMEM_ENABLED ", and root");
-	race_note("--memory shmem is left out: needs " SHMEM_ENABLED ", and root");
+	const char *missing = NULL;
+	int file;
+
+	private = memory == PRIVATE || memory == ALL;
+	if (memory == SHMEM || memory == ALL) {
+		file = huge_shmem(region.len, &missing);
+		take_memory(memory, SHMEM, file, missing);
+	}
+	if (memory == ON_FILE || memory == ALL) {
+		file = huge_on_file(&missing);
+		take_memory(memory, ON_FILE, file, missing);
+	}
 }
 
 /* Its place in the table, or -1: it takes no turns. */
 static int place(const struct change *change)
 {
 	for (unsigned int n = 0; n < changes->nr; n++)
-		if (crowd->changes[changes->which[n]] == change)
+		if (table[changes->which[n]] == change)
 			return changes->which[n];
 	return -1;
 }
@@ -189,18 +207,38 @@ bool crowd_makes(const struct change *change)
 	return place(change) >= 0;
 }
 
+/* The file that the round's memory is of, or -1. */
+static int memory_of_round(void)
+{
+	int file;
+
+	if (!nshared || (private && race_round() % SHARED_ONE_IN != 1))
+		return -1;
+	file = shared[race_round() / SHARED_ONE_IN % nshared];
+	return file == on_file && way->pins_for_long ? -1 : file;
+}
+
 void crowd_prepare(void)
 {
 	struct rng *rng = race_rng();
-	bool shared = shmem >= 0 && (!both || race_round() % SHARED_ONE_IN == 1);
+	bool large = region.unit > race_page_size();
+	int file;
 
-	if (shared != (region.file >= 0) ||
-	    (region.unit > race_page_size() && rng_below(rng, 2)))
-		make_huge(shared ? shmem : -1);
 	way = crowd->ways[ways->which[race_round() % ways->nr]];
+	file = memory_of_round();
+
+	/*
+	 * The setup has split memory without content: that is the zero page now, and each page's
+	 * first store a copy with a flush (6.12, try_to_map_unused_to_zeropage()).
+	 */
+	if (file != region.file || (large && (!race_round() || rng_below(rng, 2))))
+		make_huge(file);
+	looks = *way;
+	looks.set = NULL;
+	looks.burst = NULL;
 	alike = !rng_below(rng, 4);
 	words_focus(rng);
-	shared_rounds += shared;
+	rounds_of[file < 0 ? PRIVATE : file == on_file ? ON_FILE : SHMEM]++;
 	ways->done[ways->which[race_round() % ways->nr]]++;
 }
 
@@ -224,7 +262,7 @@ void crowd_writer1(void)
 
 void crowd_peer(void)
 {
-	run(PEER, way);
+	run(PEER, region.file >= 0 && region.file == on_file ? &looks : way);
 	if (way->release)
 		way->release();
 }
@@ -232,7 +270,7 @@ void crowd_peer(void)
 static unsigned int draw(struct rng *rng)
 {
 	unsigned int i = changes->which[rng_below(rng, changes->nr)];
-	const struct change *rather = crowd->changes[i]->rather;
+	const struct change *rather = table[i]->rather;
 
 	if (rather && crowd_makes(rather) && rng_below(rng, SELDOM))
 		return place(rather);
@@ -247,7 +285,7 @@ void crowd_change(void)
 	for (unsigned int n = 0; n < crowd->calls && !race_over() &&
 	     race_now_ns() < end; n++) {
 		unsigned int i = draw(rng);
-		const struct change *c = crowd->changes[i];
+		const struct change *c = table[i];
 		uint64_t start;
 
 		race_delay(rng_below(rng, crowd->delay_ns));
@@ -274,8 +312,10 @@ void crowd_extra(void)
 	char name[64];
 
 	words_extra();
-	if (shmem >= 0)
-		race_extra("shmem.rounds", shared_rounds);
+	for (unsigned int i = 0; nshared && i < ALL; i++) {
+		snprintf(name, sizeof(name), "%s.rounds", crowd_memories[i]);
+		race_extra(name, rounds_of[i]);
+	}
 	for (unsigned int n = 0; ways && n < ways->nr; n++) {
 		unsigned int i = ways->which[n];
 
@@ -287,12 +327,11 @@ void crowd_extra(void)
 	for (unsigned int n = 0; changes && n < changes->nr; n++) {
 		unsigned int i = changes->which[n];
 
-		snprintf(name, sizeof(name), "%s.done", crowd->changes[i]->name);
+		snprintf(name, sizeof(name), "%s.done", table[i]->name);
 		race_extra(name, changes->done[i]);
-		snprintf(name, sizeof(name), "%s.refused",
-			 crowd->changes[i]->name);
+		snprintf(name, sizeof(name), "%s.refused", table[i]->name);
 		race_extra(name, changes->refused[i]);
-		snprintf(name, sizeof(name), "%s.ms", crowd->changes[i]->name);
+		snprintf(name, sizeof(name), "%s.ms", table[i]->name);
 		race_extra(name, changes->took_ns[i] / 1000000);
 	}
 }

@@ -16,6 +16,8 @@
 struct crowd {
 	const struct way *const *ways;		/* of the peer; NULL ends */
 	const struct change *const *changes;	/* NULL ends */
+	/* Those that the control's plants break: no other takes turns in a control. NULL: all. */
+	const struct change *const *planted;
 	unsigned int calls;			/* changes in one round */
 	uint64_t delay_ns;			/* at most, before each */
 };
@@ -32,8 +34,12 @@ struct region crowd_region(enum crowd_size size, size_t pages);
 void crowd_setup(const struct crowd *crowd, struct region region);
 /* The same with the region that the options "size" and "pages" ask for. */
 void crowd_setup_by_options(const struct crowd *crowd);
-/* After that: what the rounds' memory is; in BOTH some have this, some that. */
-enum crowd_memory { PRIVATE, SHMEM, BOTH };
+/*
+ * After that: what the rounds' memory is; in ALL some have this, some that. Of a file system's
+ * file the peer only looks: that stores through GUP and writeback do not know of each other is the
+ * kernel's rule (Documentation/core-api/pin_user_pages.rst), not a bug.
+ */
+enum crowd_memory { PRIVATE, SHMEM, ON_FILE, ALL };
 extern const char *const crowd_memories[];	/* for an option; NULL ends */
 void crowd_setup_memory(enum crowd_memory memory);
 /* Whether a change takes turns: it was asked for, and can be had here. */

@@ -14,6 +14,7 @@
 #include <unistd.h>
 
 #include "file_zap.h"
+#include "huge_file.h"
 #include "race.h"
 
 #define CANARY_PAGES	16
@@ -200,30 +201,6 @@ static void child_writes(void)
 	_exit(0);
 }
 
-/* Whether the mapping at this address is one huge entry of a file. */
-static bool huge_mapped(const char *at)
-{
-	char *entry = NULL, where[32];
-	FILE *f = fopen("/proc/self/smaps", "re");
-	size_t room = 0;
-	unsigned long kb = 0;
-	bool there = false;
-
-	if (!f)
-		return false;
-	snprintf(where, sizeof(where), "%lx-", (unsigned long)at);
-	while (!kb && getline(&entry, &room, f) > 0) {
-		if (strstr(entry, where) == entry)
-			there = true;
-		else if (there && sscanf(entry, "FilePmdMapped: %lu", &kb) == 1)
-			break;
-	}
-	free(entry);
-	fclose(f);
-	return kb << 10 >= race_pmd_size();
-}
-
-/* Written by one call the file may be one folio. */
 static bool make_huge(void)
 {
 	char *zeros = mmap(NULL, most, PROT_READ, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
@@ -232,13 +209,13 @@ static bool make_huge(void)
 	if (zeros == MAP_FAILED)
 		race_error("mmap: %s", strerror(errno));
 	for (int i = 0; i < HUGE_ATTEMPTS && !done; i++) {
-		if (ftruncate(fd, 0) ||
-		    pwrite(fd, zeros, most, 0) != (ssize_t)most || fsync(fd))
-			race_error("write in %s: %s", race_dir(), strerror(errno));
+		huge_file_write(fd, zeros, most);
+		if (fsync(fd))
+			race_error("fsync in %s: %s", race_dir(), strerror(errno));
 		len = most;
 		map_file(base);
 		*(volatile char *)base = 0;
-		done = huge_mapped(base);
+		done = huge_file_mapped(base);
 		reserve(base);
 	}
 	munmap(zeros, most);

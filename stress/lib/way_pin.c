@@ -93,6 +93,7 @@ static void pin_set(volatile uint64_t *p, uint64_t value)
 
 const struct way way_pin = {
 	.name = "pin",
+	.pins_for_long = true,
 	.setup = pin_setup,
 	.get = pin_get,
 	.set = pin_set,

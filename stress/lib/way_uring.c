@@ -136,6 +136,7 @@ static void uring_set(volatile uint64_t *p, uint64_t value)
 
 const struct way way_uring = {
 	.name = "uring",
+	.pins_for_long = true,
 	.setup = uring_setup,
 	.get = uring_get,
 	.set = uring_set,

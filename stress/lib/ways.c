@@ -5,13 +5,16 @@
 #include <fcntl.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
 #include <sys/uio.h>
 #include <unistd.h>
 
 #include "core.h"
 #include "ways.h"
 
-#define SECTOR 512
+#define SECTOR		512
+#define MAX_PAGE	65536	/* bytes, of any kernel's pages */
+#define DRAIN_ONE_IN	4	/* stores */
 
 /*
  * What a call reads and writes beside the word. Shared memory: fork() leaves it alone, so a
@@ -43,6 +46,23 @@ static void cpu_set(volatile uint64_t *p, uint64_t value)
 }
 
 const struct way way_cpu = { .name = "cpu", .get = cpu_get, .set = cpu_set };
+
+void way_drain(void)
+{
+	static _Alignas(MAX_PAGE) char nobodys[MAX_PAGE];
+
+	/* Of any memory: lru_add_drain() in madvise_cold(), 5.10 to 7.2. */
+	madvise(nobodys, sizeof(nobodys), MADV_COLD);
+}
+
+static void set_and_drain(volatile uint64_t *p, uint64_t value)
+{
+	*p = value;
+	if (!(value % DRAIN_ONE_IN))
+		way_drain();
+}
+
+const struct way way_drained = { .name = "cpu", .get = cpu_get, .set = set_and_drain };
 
 /* --- process_vm_readv(), process_vm_writev(): GUP under the mmap lock ----- */
 

@@ -18,6 +18,7 @@ struct way {
 	 * system call, if the memory buffer is a private mapping".
 	 */
 	bool not_with_fork;
+	bool pins_for_long;	/* what the kernel refuses of a file system's file (6.5, 8ac268436e6d) */
 	const char *(*setup)(void);	/* main, once; why it cannot be had, or NULL */
 	/* main, after setup: the only memory that is asked for, whole pages. */
 	void (*range)(char *mem, size_t len);
@@ -29,7 +30,16 @@ struct way {
 	void (*release)(void);
 };
 
-extern const struct way way_cpu, way_process_vm, way_direct, way_vmsplice,
+/*
+ * Gives the LRU what this CPU has faulted in. That waits on the CPU's list of new pages, where
+ * reclaim does not take it from (6.12: folio_add_lru() in do_swap_page(), folio_isolate_lru() in
+ * madvise_cold_or_pageout_pte_range()), until so many more have come (PAGEVEC_SIZE: 15 in 6.1,
+ * 31 in 6.12).
+ */
+void way_drain(void);
+
+/* way_drained: the CPU, with way_drain() every few stores. */
+extern const struct way way_cpu, way_drained, way_process_vm, way_direct, way_vmsplice,
 			way_uring, way_pin, way_mirror, way_kvm;
 
 #endif /* STRESS_WAYS_H */

@@ -39,6 +39,9 @@ static const struct crowd crowd = {
 		&change_swapcycle, &change_fork, &change_split, &change_pageout,
 		&change_kernel, NULL
 	},
+	.planted = (const struct change *const[]){
+		&change_swapcycle, &change_fork, &change_pageout, NULL
+	},
 	.calls = 6,
 	.delay_ns = 100000,
 };

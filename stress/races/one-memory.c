@@ -45,6 +45,9 @@ static const struct crowd crowd = {
 		&change_swapoff, &change_pageout, &change_split,
 		&change_folio_split, &change_collapse, &change_cold, NULL
 	},
+	.planted = (const struct change *const[]){
+		&change_fork, &change_ksm, &change_pageout, NULL
+	},
 	.calls = 8,
 	.delay_ns = 200000,
 };

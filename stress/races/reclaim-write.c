@@ -49,36 +49,12 @@
 #define TIGHT_PAGEOUTS	256
 #define TIGHT_DELAY_NS	100000	/* at most, before each: the page is wanted back */
 #define TIGHT_NS	500000000	/* no further pageout then */
-#define DRAIN_ONE_IN	4	/* stores of a tight round */
 
 static struct region region;
 static char *ballast;		/* fills swap in tight rounds */
-static char *nobodys;		/* a page that is never touched */
 static bool tight;
 static unsigned int tight_left;	/* rounds that are to come */
 static uint64_t pageouts, tight_rounds;
-
-static uint64_t get(volatile uint64_t *p)
-{
-	return *p;
-}
-
-/*
- * What a CPU has faulted in waits on its list of new pages, where reclaim does not take it
- * from (6.12: folio_add_lru() in do_swap_page(), folio_isolate_lru() in
- * madvise_cold_or_pageout_pte_range()), and a few pages never fill that list. The call gives
- * the caller's to the LRU (lru_add_drain() in madvise_cold()).
- */
-static void set_and_drain(volatile uint64_t *p, uint64_t value)
-{
-	*p = value;
-	if (!(value % DRAIN_ONE_IN))
-		madvise(nobodys, race_page_size(), MADV_COLD);
-}
-
-static const struct way way_drained = {
-	.name = "cpu", .get = get, .set = set_and_drain
-};
 
 static void writer0(void)
 {
@@ -175,9 +151,7 @@ static void setup(void)
 		race_skip("--swap %s: %s", race_option("swap"), missing);
 	ballast = mmap(NULL, swap_slots() * race_page_size(),
 		       PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
-	nobodys = mmap(NULL, race_page_size(), PROT_READ | PROT_WRITE,
-		       MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
-	if (ballast == MAP_FAILED || nobodys == MAP_FAILED)
+	if (ballast == MAP_FAILED)
 		race_error("mmap: %s", strerror(errno));
 	words_setup(region.mem, region.pages, WRITERS);
 }

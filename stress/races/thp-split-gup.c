@@ -53,6 +53,9 @@ static const struct crowd crowd = {
 		&change_khugepaged, &change_pageout, &change_fork,
 		&change_migrate, NULL
 	},
+	.planted = (const struct change *const[]){
+		&change_collapse, &change_khugepaged, NULL
+	},
 	.calls = 8,
 	.delay_ns = 100000,
 };
@@ -95,8 +98,8 @@ const struct race race = {
 	.options = (const struct race_option[]){
 		CROWD_WAY(way_names),
 		CROWD_CHANGE(change_names),
-		{ "memory", crowd_memories, "both", .help =
-		  "private memory, a mapping of shared memory, or one after the other" },
+		{ "memory", crowd_memories, "all", .help =
+		  "private memory, a mapping of shared memory or of a file in --dir; all takes turns" },
 		{ NULL }
 	},
 	.setup = setup,
