@@ -36,12 +36,16 @@
 #define LOOK_MAX 128	/* pages that a forked child looks at */
 #define SWAP_FACTOR 2	/* slots for each page: old copies stay a while */
 
+/* Some pages: half of the time of those that the round is about. */
 static char *some(const struct region *r, struct rng *rng, size_t *len)
 {
-	size_t first = rng_below(rng, r->pages);
+	size_t first = 0, pages = r->pages, skip;
 
-	*len = rng_log(rng, r->pages - first) * race_page_size();
-	return r->mem + first * race_page_size();
+	if (rng_below(rng, 2))
+		words_hot(&first, &pages);
+	skip = rng_below(rng, pages);
+	*len = rng_log(rng, pages - skip) * race_page_size();
+	return r->mem + (first + skip) * race_page_size();
 }
 
 /* A switch of the kernel's, until the program ends; why it cannot be set, or NULL. */
@@ -254,10 +258,7 @@ static bool pageout(const struct region *r, struct rng *rng)
 
 	if (len > PAGEOUT_MAX * race_page_size() && rng_below(rng, RARELY))
 		len = PAGEOUT_MAX * race_page_size();
-	/*
-	 * What another CPU has faulted in waits on that CPU's list of new pages, where
-	 * reclaim does not take it from. Ours go to the LRU in the call itself.
-	 */
+	/* What we fault in is on no other CPU's list of new pages: see way_drain(). */
 	touch(at, len);
 	if (madvise(at, len, MADV_PAGEOUT))
 		race_error("MADV_PAGEOUT: %s", strerror(errno));

@@ -179,6 +179,11 @@ void words_run(unsigned int self, const struct way *way)
 		bool stores = way->set && rng_below(rng, LOOKS_ONE_IN);
 
 		owners[self].visits++;
+		if (dwells) {
+			/* On what can be reclaimed meanwhile. */
+			way->get(words_at(self, page));
+			way_drain();
+		}
 		if (way->burst && stores)
 			store_burst(self, page, times * BURST, way);
 		while (times-- && !race_over()) {
@@ -203,6 +208,7 @@ void words_run_alike(unsigned int self, const struct way *way)
 
 		for (size_t page = 0; page < npages && way->set && !race_over(); page++)
 			store(self, page, value, way);
+		way_drain();
 		end = race_now_ns() + rng_below(rng, REST_NS);
 		do {
 			size_t page = rng_below(rng, npages);
