@@ -34,6 +34,7 @@
 
 #include "crowd.h"
 #include "race.h"
+#include "words.h"
 
 static const char *const way_names[] = { "mirror", "kvm", "all", NULL };
 
@@ -71,6 +72,16 @@ static const struct crowd planted_kvm = {
 	.delay_ns = DELAY_NS,
 };
 
+/*
+ * All that the virtual CPU will ever ask KVM for. A fault of its that finds another page
+ * behind an address than KVM knows stops the kernel (tdp_mmu.c, __handle_changed_spte(), 6.12 and 7.2).
+ */
+static void fault_in(void)
+{
+	for (size_t page = 0; page < race_option_number("pages"); page++)
+		way_kvm.set(words_at(0, page), 0);
+}
+
 static void setup(void)
 {
 	bool all = !strcmp(race_option("change"), "all");
@@ -86,6 +97,7 @@ static void setup(void)
 	} else {
 		crowd_setup(&planted_kvm,
 			    crowd_region(SMALL, race_option_number("pages")));
+		fault_in();
 	}
 }
 
