@@ -79,6 +79,11 @@ class Mutant:
         """The mutant as it runs on an architecture."""
         return replace(self, machine=dict(self.machines).get(arch, self.machine))
 
+    def is_for(self, source: str) -> bool:
+        """Whether its record names that suite's kernel; a tree is nobody's, so it may be."""
+        kind, _, suite = source.partition(":")
+        return kind != "source" or source == self.source or suite in self.also
+
     def based_on(self, suite: str) -> "Mutant":
         """The mutant in another suite's kernel."""
         assert self.patch
@@ -355,7 +360,7 @@ def _name_of(patch: str) -> str:
 def rows_of(records: Iterable[dict[str, Any]]) -> list[dict[str, Any]]:
     """The rows that the cells of earlier runs make; unmutated kernels first, as noise is theirs.
 
-    A mutant that is no longer one of its architecture or machine is left out.
+    A mutant that is no longer one of its architecture, machine or suite is left out.
     """
     cells: dict[tuple[str, str, str], list[dict[str, Any]]] = {}
     for record in records:
@@ -368,7 +373,8 @@ def rows_of(records: Iterable[dict[str, Any]]) -> list[dict[str, Any]]:
         plain, patch = kernel.rsplit(",", 1) if "," in kernel else (kernel, "")
         source, scenario = plain.rsplit("+", 1) if "+" in plain else (plain, "")
         mutant = mutants().get(_name_of(patch)) if patch else None
-        if mutant and (arch not in mutant.arches or machine != mutant.on(arch).machine):
+        if mutant and (arch not in mutant.arches or machine != mutant.on(arch).machine
+                       or not mutant.is_for(source)):
             continue
         mutant = replace(mutant or Mutant(name=_name_of(patch) or "unmutated", source=source),
                          source=source, patch=Path(patch) if patch else None,

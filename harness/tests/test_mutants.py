@@ -231,11 +231,13 @@ def test_a_mutant_may_have_a_patch_for_another_suite() -> None:
     assert {mutant.source for mutant in mutants.find([], "bookworm")} == {"source:bookworm"}
     with pytest.raises(UsageError, match="'swapin-twice' has no patch for bookworm"):
         mutants.find(["swapin-twice"], "bookworm")
-    row, = mutants.rows_of([{
+    record: dict[str, Any] = {
         "kernel": {"id": "source:bookworm+slim,configs/mutants/mprotect-unflushed.bookworm.patch"},
         "arch": "x86_64", "theme": "a-theme", "machine": {"variant": "default"},
         "race": "stale-translation", "mode": "natural", "splats": [], "replay": "", "failures": 1,
-        "time_to_first_failure_s": 1.5, "verdict": "RACE"}])
+        "time_to_first_failure_s": 1.5, "verdict": "RACE"}
+    dropped = {"id": "source:bookworm+slim,configs/mutants/swapin-twice.bookworm.patch"}
+    row, = mutants.rows_of([record, {**record, "kernel": dropped}])
     assert (row["mutant"], row["median_s"]) == ("mprotect-unflushed", 1.5)
     assert mutants_view.score_lines([row])[0].startswith("x86_64, source:bookworm: 1 of 1 ")
 
