@@ -136,7 +136,9 @@ class Agent:
             self._quiet = self._quiet or canary.Stopwatch(self.link.waits)
             if (quiet_s > self.silence_s and quiet_s - self._quiet.waited_s() > self.silence_s
                     and quiet_s > self.silence_s * self._slowdown()):
-                raise MachineLost("hang", f"nothing heard from the machine for {quiet_s:.0f} s")
+                during = "" if self.hello else " while it booted"
+                raise MachineLost("hang", f"nothing heard from the machine{during} for "
+                                  f"{quiet_s:.0f} s")
             if now >= deadline:
                 return None
             time.sleep(0.01)
