@@ -36,8 +36,8 @@ void crowd_setup(const struct crowd *crowd, struct region region);
 void crowd_setup_by_options(const struct crowd *crowd);
 /*
  * After that: what the rounds' memory is; in ALL some have this, some that. Of a file system's
- * file the peer only looks: that stores through GUP and writeback do not know of each other is the
- * kernel's rule (Documentation/core-api/pin_user_pages.rst), not a bug.
+ * file the peer only looks: that stores through GUP and writeback do not know of each other is
+ * known (6.12, mm/gup.c above writable_file_mapping_allowed()), and no news.
  */
 enum crowd_memory { PRIVATE, SHMEM, ON_FILE, ALL };
 extern const char *const crowd_memories[];	/* for an option; NULL ends */

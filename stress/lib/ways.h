@@ -18,7 +18,7 @@ struct way {
 	 * system call, if the memory buffer is a private mapping".
 	 */
 	bool not_with_fork;
-	bool pins_for_long;	/* what the kernel refuses of a file system's file (6.5, 8ac268436e6d) */
+	bool pins_for_long;	/* refused of a file system's file (6.12, writable_file_mapping_allowed()) */
 	const char *(*setup)(void);	/* main, once; why it cannot be had, or NULL */
 	/* main, after setup: the only memory that is asked for, whole pages. */
 	void (*range)(char *mem, size_t len);

@@ -42,6 +42,7 @@
 #define PAGES_MAX	4096
 #define SWAP_FACTOR	4	/* swap slots for each page: old copies stay a while */
 #define PAGEOUTS	8	/* calls in one round */
+#define PAGEOUTS_NS	1000000000	/* no further pageout then: some take long on a busy machine */
 #define DELAY_NS	100000
 #define TIGHT_ONE_IN	3
 #define TIGHT_ROUNDS	4	/* in a row: filling swap takes long */
@@ -83,12 +84,13 @@ static void page_out_hot(struct rng *rng)
 static void page_out(void)
 {
 	struct rng *rng = race_rng();
+	uint64_t end = race_now_ns() + PAGEOUTS_NS;
 
 	if (tight) {
 		page_out_hot(rng);
 		return;
 	}
-	for (int i = 0; i < PAGEOUTS && !race_over(); i++) {
+	for (int i = 0; i < PAGEOUTS && !race_over() && race_now_ns() < end; i++) {
 		race_delay(rng_below(rng, DELAY_NS));
 		change_pageout.make(&region, rng);
 		pageouts++;
