@@ -286,23 +286,18 @@ static const char *swapoff_setup(const struct region *r)
 	return swap_on(SWAP_BOTH, SWAP_FACTOR * r->pages);
 }
 
-static bool swapoff_cycle(const struct region *r, struct rng *rng)
-{
-	pageout(r, rng);
-	return !rng_below(rng, RARELY) && swap_cycle();
-}
-
-const struct change change_swapoff = {
-	.name = "swapoff",
-	.setup = swapoff_setup,
-	.make = swapoff_cycle,
-};
-
 static bool swapcycle(const struct region *r, struct rng *rng)
 {
 	pageout(r, rng);
 	return swap_cycle();
 }
+
+const struct change change_swapoff = {
+	.name = "swapoff",
+	.rather = &change_pageout,
+	.setup = swapoff_setup,
+	.make = swapcycle,
+};
 
 /* The same for those who want nothing else. */
 const struct change change_swapcycle = {
