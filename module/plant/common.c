@@ -37,6 +37,20 @@ bool mmr_plant_thp_wrong_address(struct mmr_event *ev)
 NOKPROBE_SYMBOL(mmr_plant_thp_wrong_address);
 
 /*
+ * A collapse takes the table of the small pages away and flushes nothing. s390 inlines
+ * pmdp_collapse_flush(): there it is the exchange of the pmd (arch/s390/include/asm/pgtable.h,
+ * 6.1 to 7.2).
+ */
+bool mmr_plant_skip_table_sync(struct mmr_event *ev)
+{
+	if (!mmr_has_arg(ev->site, MMR_PTEP))
+		return true;
+	return mmr_exchange_unflushed(ev->regs, ev->mm, (pte_t *)mmr_arg(ev, MMR_PTEP),
+				      mmr_arg(ev, MMR_PTE));
+}
+NOKPROBE_SYMBOL(mmr_plant_skip_table_sync);
+
+/*
  * clear_refs takes the right to store away and does not flush. s390 flushes each entry, in
  * ptep_modify_prot_start() (arch/s390/mm/pgtable.c, 6.1 to 7.2).
  */
