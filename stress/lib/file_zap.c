@@ -21,10 +21,10 @@
 #define CANARY		0x6d6d726163652121ULL
 #define STORES_FIRST	2000	/* guess of the stores during one zap */
 #define STORES_LATER	2000	/* at most, after a zap that lets the writer go on */
-#define FILE_DEFAULT	(2 << 20)
+#define FILE_DEFAULT	(2 << 20)	/* bytes */
 #define CALL_FIRST_NS	200000	/* guess of a call's length, until one is measured */
 #define CALL_MAX_NS	20000000	/* what is longer was not the call's own length */
-#define ALIGNMENT	64
+#define ALIGNMENT	64	/* bytes: a cache line, or half of one */
 #define HUGE_ATTEMPTS	8
 
 enum zap { MUNMAP, MMAP_FIXED, DONTNEED, MREMAP, TRUNCATE, PUNCH, EXIT, ZAP_ALL };
@@ -225,13 +225,19 @@ static bool make_huge(void)
 /*
  * The two calls begin so that the start of either falls, sooner or later, on
  * each moment of the other: on all of it, and on its first parts more densely,
- * since a CPU that was away makes the lengths look longer than they are.
+ * since a CPU that was away makes the lengths look longer than they are. Of a process's end it is
+ * the last parts that matter: it has to be reached and to leave what it does first.
  */
 static void plan_delays(void)
 {
 	uint64_t at = race_sweep(s->clean_ns + zap_ns);
 	unsigned int scale = race_round() % 3 * 2;
 
+	if (s->zap == EXIT) {
+		zap_delay = 0;
+		s->clean_delay = race_sweep(zap_ns);
+		return;
+	}
 	zap_delay = at < s->clean_ns ? (s->clean_ns - at) >> scale : 0;
 	s->clean_delay = at < s->clean_ns ? 0 : (at - s->clean_ns) >> scale;
 }
@@ -441,6 +447,9 @@ void file_zap_setup(bool huge)
 	char *p;
 
 	whole = huge;
+	/* What is moved is not given up: no zap finds it dirty, but the cleaner's walk meets it. */
+	if (race_option_index("zap") == MREMAP)
+		race_exposed_by((struct race_exposure){ "probe.rmap.mkclean_one", 10 });
 	s = race_shared(sizeof(*s));
 	s->clean_ns = CALL_FIRST_NS;
 	most = huge ? span : race_option_number("pages") * page;
