@@ -21,7 +21,7 @@
 #define NODE_WAIT_NS	2000000000	/* for a device node to appear */
 
 /* The head of a swap area, as mkswap(8) writes it. */
-#define SWAP_INFO	1024
+#define SWAP_INFO	1024	/* bytes from its start */
 #define SWAP_MAGIC	"SWAPSPACE2"
 
 struct swap_info {

@@ -12,7 +12,7 @@
 #include "core.h"
 #include "ways.h"
 
-#define SECTOR		512
+#define SECTOR		512	/* bytes */
 #define MAX_PAGE	65536	/* bytes, of any kernel's pages */
 #define DRAIN_ONE_IN	4	/* stores */
 

@@ -8,7 +8,7 @@
 #define STRIDE		512	/* a sector: direct I/O reads and writes no less */
 #define STORES_MAX	64	/* in a row to one page, before the next one */
 #define DWELL_MAX	32768	/* the same of visits by the CPU that last */
-#define DWELLS_ONE_IN	8
+#define DWELLS_ONE_IN	8	/* visits by the CPU */
 #define LOOKS_ONE_IN	3	/* visits to a page without a store */
 #define BURST		16	/* as many in a row, where they cost one call */
 #define REST_NS		20000000	/* at most, of pages that are alike */

@@ -36,7 +36,7 @@
 #define DELAY_NS	200000
 #define READ_PAGES	16
 #define OLD		0x6f6c646f6c646f6cULL
-#define HUGE_MAX	(4 << 20)
+#define HUGE_MAX	(4 << 20)	/* bytes */
 
 enum how { REWRITE, SPLIT, DIRECT, ALL };
 static const char *const how_names[] = {

@@ -44,7 +44,7 @@
 #define PAGEOUTS	8	/* calls in one round */
 #define PAGEOUTS_NS	1000000000	/* no further pageout then: some take long on a busy machine */
 #define DELAY_NS	100000
-#define TIGHT_ONE_IN	3
+#define TIGHT_ONE_IN	3	/* times that a kind of round is drawn */
 #define TIGHT_ROUNDS	4	/* in a row: filling swap takes long */
 #define TIGHT_PAGES	8	/* at most, that a tight round is about */
 #define TIGHT_PAGEOUTS	256

@@ -49,7 +49,7 @@
 #define FILLING		0x66696c6c696e6721ULL
 #define CHILD_LOOKS	2000	/* of the child at its copy, while the parent stores */
 #define CHILD_SAW	1	/* its exit status for a change */
-#define ALIGNMENT	64
+#define ALIGNMENT	64	/* bytes */
 #define HUGE_MAX	(4 << 20)	/* larger pages take too long to fill */
 
 enum change { MPROTECT, MUNMAP, MREMAP, MOVE, DONTNEED, FORK, ALL };

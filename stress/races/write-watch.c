@@ -38,7 +38,7 @@
 #define DELAY_NS	100000
 #define WATCH_NS	2000000	/* at most, how long nothing may be stored */
 #define SOFT_DIRTY	(1ULL << 55)	/* in a word of /proc/PID/pagemap */
-#define HUGE_MAX	(4 << 20)
+#define HUGE_MAX	(4 << 20)	/* bytes */
 
 /* userfaultfd write-protects on x86 only; the others have soft-dirty bits (6.1 to 7.2). */
 #ifdef __x86_64__
