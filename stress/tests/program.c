@@ -22,7 +22,7 @@ static const char *const deeds[] = {
 	NULL
 };
 
-#define RUN_S "1"	/* seconds, long enough for some rounds on a busy machine */
+#define RUN_S "2"	/* seconds, long enough for some rounds on a busy machine */
 
 static char dir[] = "/tmp/mmrace-test-XXXXXX";
 static char records[65536];	/* of the last program that ran */
