@@ -50,7 +50,8 @@ def module(kernel: Kernel, *, sparse: bool = False) -> Module:
     `sparse` builds anew with `C=2` and takes every warning of sparse as a failure.
     """
     sources = digest(*(TREE / part for part in MODULE_SOURCES))
-    home = (cache_dir() / "modules" / f"{kernel.suite}-{kernel.version}-{kernel.arch}" / sources)
+    home = (cache_dir() / "modules"
+            / f"{kernel.suite}-{kernel.version}-{kernel.release}-{kernel.arch}" / sources)
     built = home / "mmrace.ko"
     with locked(home.parent / f"{sources}.lock"):
         if sparse or not built.exists():

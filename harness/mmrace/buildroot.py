@@ -133,7 +133,8 @@ def _for_package(kernel: Kernel) -> BuildRoot:
     home = cache_dir() / "buildroots" / f"{kernel.suite}-{kernel.version}"
     with locked(home.parent / f"{home.name}.lock"):
         suite.update()
-        headers = [dep for dep in suite.depends(host.meta_headers)
+        plain = config.debian_kernels()[kernel.suite]
+        headers = [dep for dep in suite.depends(plain.meta("headers", host))
                    if dep.startswith("linux-headers-")]
         compiler = _compiler(suite.depends(headers[0]))
         if not home.exists():

@@ -15,8 +15,7 @@ class Arch:
 
     name: str
     debian: str
-    meta_image: str
-    meta_headers: str
+    kernel_package: str
     kernel_arch: str
     gnu: str
     qemu_binary: str
@@ -33,6 +32,20 @@ class Arch:
     modules: tuple[str, ...]
     build_targets: tuple[str, ...]
     build_image: str
+
+
+@dataclass(frozen=True)
+class DebianKernel:
+    """A suite's newest kernel; `package` ends the names of its meta-packages, where that is not
+    the architecture's own."""
+
+    suite: str
+    arches: tuple[str, ...]
+    package: str
+
+    def meta(self, part: str, arch: Arch) -> str:
+        """The meta-package of `part` (image, headers) for an architecture."""
+        return f"linux-{part}-{self.package or arch.kernel_package}"
 
 
 @dataclass(frozen=True)
@@ -76,9 +89,9 @@ def arch(name: str) -> Arch:
     record = load(CONFIGS / "arch" / f"{name}.toml")
     qemu, kernel_build = record.table("qemu"), record.table("build")
     found = Arch(
-        name=name, debian=record.text("debian"), meta_image=record.text("meta_image"),
-        meta_headers=record.text("meta_headers"), kernel_arch=record.text("kernel_arch"),
-        gnu=record.text("gnu"), qemu_binary=qemu.text("binary"),
+        name=name, debian=record.text("debian"), kernel_package=record.text("kernel_package"),
+        kernel_arch=record.text("kernel_arch"), gnu=record.text("gnu"),
+        qemu_binary=qemu.text("binary"),
         qemu_package=qemu.text("package"), qemu_suite=qemu.text("suite", ""),
         qemu_append=qemu.text("append", ""),
         qemu_args=tuple(qemu.texts("args")),
@@ -95,10 +108,14 @@ def arch(name: str) -> Arch:
 
 
 @cache
-def debian_suites() -> dict[str, tuple[str, ...]]:
-    """Debian suites that kernels are taken from, and the architectures of each."""
-    table = load(CONFIGS / "kernels.toml").table("debian")
-    return {name: tuple(record.texts("arches")) for name, record in table.tables().items()}
+def debian_kernels() -> dict[str, DebianKernel]:
+    """The kernels that are taken from Debian, by the name after `debian:`."""
+    found = {}
+    for name, record in load(CONFIGS / "kernels.toml").table("debian").tables().items():
+        found[name] = DebianKernel(name.partition("+")[0], tuple(record.texts("arches")),
+                                   record.text("package", ""))
+        record.done()
+    return found
 
 
 def toolchain_suite(version: str) -> str:

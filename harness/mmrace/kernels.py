@@ -40,18 +40,18 @@ class KernelId:
     patch: Path | None = None
 
 
-FORMS = "debian:SUITE, source:SUITE[+SCENARIO] or tree:PATH[@REV][+SCENARIO]"
+FORMS = "debian:SUITE[+FLAVOUR], source:SUITE[+SCENARIO] or tree:PATH[@REV][+SCENARIO]"
 DEFAULT_SCENARIO = "slim"
 
 
 def _suite(kernel_id: str, name: str, arch: Arch) -> str:
-    suites = config.debian_suites()
-    if name not in suites:
+    known = config.debian_kernels()
+    if name not in known:
         raise UsageError(f"unknown Debian suite '{name}' in '{kernel_id}'; configs/kernels.toml "
-                         f"has: {', '.join(suites)}")
-    if arch.name not in suites[name]:
+                         f"has: {', '.join(known)}")
+    if arch.name not in known[name].arches:
         raise UsageError(f"{kernel_id} does not exist for {arch.name}, only for "
-                         f"{', '.join(suites[name])}")
+                         f"{', '.join(known[name].arches)}")
     return name
 
 
@@ -96,12 +96,11 @@ def _source(wanted: KernelId) -> Source:
     return DirectorySource(path, wanted.patch)
 
 
-def newest_release(suite: Suite, arch: Arch) -> tuple[str, list[str]]:
+def newest_release(suite: Suite, meta: str) -> tuple[str, list[str]]:
     """The kernel release behind a suite's meta-package, and the packages that make it up."""
-    image = next((dep for dep in suite.depends(arch.meta_image)
-                  if dep.startswith("linux-image-")), None)
+    image = next((dep for dep in suite.depends(meta) if dep.startswith("linux-image-")), None)
     if image is None:
-        raise InfraError(f"{arch.meta_image} of {suite.name} depends on no linux-image package")
+        raise InfraError(f"{meta} of {suite.name} depends on no linux-image package")
     release = image.removeprefix("linux-image-")
     # Since 7.x Debian splits the image: linux-binary-* has it, linux-modules-* the modules, and
     # linux-base-RELEASE the list of what is built in.
@@ -121,7 +120,8 @@ def _unpack(deb: Path, into: Path) -> None:
     archive.unpack(deb, into, patterns)
 
 
-def _assemble(suite: Suite, arch: Arch, release: str, packages: list[str], home: Path) -> None:
+def _assemble(name: str, arch: Arch, release: str, packages: list[str], home: Path) -> None:
+    suite = Suite(config.debian_kernels()[name].suite, arch.debian)
     with new_directory(home) as work:
         debs = suite.download(packages, work / "debs")
         unpacked = work / "unpacked"
@@ -145,7 +145,7 @@ def _assemble(suite: Suite, arch: Arch, release: str, packages: list[str], home:
         tools.run(["rm", "-rf", unpacked, work / "debs"])
         tools.run(["depmod", "-b", work, release], what=f"depmod for {release}")
         version = suite.version(packages[0])
-        kernel = Kernel(id=f"debian:{suite.name}", arch=arch.name, release=release,
+        kernel = Kernel(id=f"debian:{name}", arch=arch.name, release=release,
                         version=version, upstream=upstream_version(version),
                         packages=tuple(f"{name}={version}" for name in packages),
                         home=str(home), suite=suite.name)
@@ -155,7 +155,7 @@ def _assemble(suite: Suite, arch: Arch, release: str, packages: list[str], home:
 def _load(home: Path, fresh: bool) -> Kernel:
     data: dict[str, Any] = json.loads((home / "kernel.json").read_text())
     data.update(packages=tuple(data["packages"]), home=str(home), fresh=fresh,
-                suite=home.parent.parent.name.partition("-")[2])
+                suite=home.parent.parent.name.partition("-")[2].partition("+")[0])
     return Kernel(**data)
 
 
@@ -166,29 +166,31 @@ def resolve(kernel_id: str, arch: Arch) -> Kernel:
     """
     wanted = parse_id(kernel_id, arch)
     if wanted.provider == "debian":
-        return _resolve_package(Suite(wanted.name, arch.debian), arch)
+        return _resolve_package(wanted.name, arch)
     return trees.resolve(kernel_id, _source(wanted), arch, wanted.scenario)
 
 
-def _resolve_package(suite: Suite, arch: Arch) -> Kernel:
-    """A suite's newest kernel.
+def _resolve_package(name: str, arch: Arch) -> Kernel:
+    """A suite's newest kernel, or newest of a flavour.
 
     When the archive cannot be reached, the newest cached kernel of the suite serves, and its
     `fresh` is False so that results can say so.
     """
-    base = cache_dir() / "kernels" / f"debian-{suite.name}" / arch.name
+    known = config.debian_kernels()[name]
+    suite = Suite(known.suite, arch.debian)
+    base = cache_dir() / "kernels" / f"debian-{name}" / arch.name
     with locked(base / "lock"):
         cached = sorted(base.glob("*/kernel.json"), key=lambda path: path.stat().st_mtime)
         try:
             fresh = suite.update()
-            release, packages = newest_release(suite, arch)
+            release, packages = newest_release(suite, known.meta("image", arch))
             home = base / f"{release}_{suite.version(packages[0])}"
         except InfraError:
             if not cached:
                 raise
             return _load(cached[-1].parent, fresh=False)
         if not (home / "kernel.json").exists():
-            _assemble(suite, arch, release, packages, home)
+            _assemble(name, arch, release, packages, home)
         return _load(home, fresh)
 
 

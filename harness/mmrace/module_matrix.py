@@ -40,8 +40,8 @@ class Row:
 
 def places() -> list[Place]:
     """Every Debian kernel on the plain machine, and ppc64le's with the hash MMU, too."""
-    return [Place("qemu", f"debian:{suite}", arch, variant)
-            for suite, arches in config.debian_suites().items() for arch in arches
+    return [Place("qemu", f"debian:{name}", arch, variant)
+            for name, kernel in config.debian_kernels().items() for arch in kernel.arches
             for variant in ("default", *(["ppc64-hash"] if arch == "ppc64le" else []))]
 
 

@@ -26,12 +26,12 @@ class Parts:
 def _module_here(facts: Facts) -> build.Module:
     """mmrace.ko for a host's kernel, built here: the kernel must be one that a suite has now."""
     arch = config.arch(facts.machine)
-    for name, arches in config.debian_suites().items():
-        if arch.name not in arches:
+    for name, kernel in config.debian_kernels().items():
+        if arch.name not in kernel.arches:
             continue
-        suite = Suite(name, arch.debian)
+        suite = Suite(kernel.suite, arch.debian)
         suite.update()
-        if kernels.newest_release(suite, arch)[0] == facts.release:
+        if kernels.newest_release(suite, kernel.meta("image", arch))[0] == facts.release:
             return build.module(kernels.resolve(f"debian:{name}", arch))
     raise InfraError(f"no module: no Debian suite has kernel {facts.release} as its newest, so it "
                      "cannot be built here; install the kernel's headers on the host")

@@ -12,6 +12,7 @@ from mmrace import build, config, initramfs, kernels, package_disk, splat, tools
 from mmrace.config import Arch
 from mmrace.machines.base import Agent
 from mmrace.machines.qemu import QemuMachine
+from mmrace.module_matrix import places
 from mmrace.module_view import ModuleView
 from mmrace.paths import TREE
 
@@ -20,9 +21,7 @@ PROGRAMS = TREE / "harness/tests/programs"
 # Kernel, architecture and machine variant. MMRACE_GUESTS=all is the long form; it may name some,
 # too, as in MMRACE_GUESTS="source:trixie+debug x86_64 default; debian:sid ppc64le ppc64-hash".
 SHORT = [("debian:trixie", "x86_64", "default")]
-ALL = [*((f"debian:{suite}", arch, "default") for suite, arches in config.debian_suites().items()
-         for arch in arches),
-       *(("debian:" + suite, "ppc64le", "ppc64-hash") for suite in ("bookworm", "trixie", "sid"))]
+ALL = [(place.kernel, place.arch, place.variant) for place in places()]
 
 
 def _guests(wanted: str) -> list[tuple[str, str, str]]:

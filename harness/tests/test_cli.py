@@ -14,7 +14,7 @@ from mmrace.cell import Cell
 from mmrace.cli import COMMANDS
 from mmrace.commands import replay, run
 from mmrace.commands.matrix import cells_of
-from mmrace.config import arch_names, debian_suites
+from mmrace.config import arch_names, debian_kernels
 from mmrace.errors import UsageError
 from mmrace.hosts import hosts
 from mmrace.paths import TREE
@@ -126,7 +126,7 @@ def test_a_list_for_people_cuts_nothing_off(tmp_path: Path) -> None:
         for option in race["options"]:
             assert any(line.startswith(f"    --option {option['name']}=") for line in races)
     kernels = mmrace("list", "kernels", **narrow).stdout.splitlines()
-    assert len(kernels) == 1 + len(debian_suites()) and kernels[0].split() == ["id", "arches"]
+    assert len(kernels) == 1 + len(debian_kernels()) and kernels[0].split() == ["id", "arches"]
     assert mmrace("list", "runs", **narrow).stdout == "no runs\n"
 
 

@@ -46,8 +46,8 @@ def _check(args: argparse.Namespace) -> None:
 
 def _wanted(args: argparse.Namespace) -> list[tuple[str, str]]:
     if args.all:
-        return [(f"debian:{suite}", arch) for suite, arches in config.debian_suites().items()
-                for arch in arches]
+        return [(f"debian:{name}", arch) for name, kernel in config.debian_kernels().items()
+                for arch in kernel.arches]
     arches = args.arch or [os.uname().machine]
     chosen = [(kernel, arch) for kernel in args.kernel for arch in arches]
     for kernel, arch in chosen:

@@ -38,8 +38,8 @@ def races(_: argparse.Namespace) -> list[dict[str, Any]]:
 
 def kernels(_: argparse.Namespace) -> list[dict[str, Any]]:
     """Every kernel id and its architectures."""
-    return [{"id": f"debian:{suite}", "arches": list(arches)}
-            for suite, arches in config.debian_suites().items()]
+    return [{"id": f"debian:{name}", "arches": list(kernel.arches)}
+            for name, kernel in config.debian_kernels().items()]
 
 
 def machines(_: argparse.Namespace) -> list[dict[str, Any]]:

@@ -83,12 +83,12 @@ def _guests(record: Record) -> list[Place]:
     """Kernels x architectures x variants, without those that do not exist together."""
     for name in record.texts("variants", []):
         config.check_variant(name)
-    suites = {f"debian:{name}": arches for name, arches in config.debian_suites().items()}
+    known = {f"debian:{name}": kernel.arches for name, kernel in config.debian_kernels().items()}
     return [Place("qemu", kernel, arch, variant)
             for kernel, arch, variant in itertools.product(
-                _all(record, "kernels", suites), _all(record, "arches", config.arch_names()),
+                _all(record, "kernels", known), _all(record, "arches", config.arch_names()),
                 record.texts("variants", ["default"]))
-            if config.arch(arch).name in suites.get(kernel, (arch,))
+            if config.arch(arch).name in known.get(kernel, (arch,))
             and arch in config.variants()[variant].arches]
 
 
