@@ -14,7 +14,7 @@
 #define THINGS_MAX 16
 #define HUGE_MAX (4 << 20)	/* larger pages take too long to fill */
 #define SHARED_ONE_IN 3	/* rounds, where private memory takes turns with other */
-#define HUGE_ATTEMPTS 8	/* to have a file in one folio */
+#define HUGE_ATTEMPTS 2	/* to have a file in one folio: where no file can be, each takes long */
 #define SELDOM 4	/* one turn in as many, of a change with a cheaper one beside it */
 #define ROUND_NS 1000000000	/* no further change then: some take long on a busy machine */
 
@@ -226,7 +226,6 @@ void crowd_prepare(void)
 
 	way = crowd->ways[ways->which[race_round() % ways->nr]];
 	file = memory_of_round();
-
 	/*
 	 * The setup has split memory without content: that is the zero page now, and each page's
 	 * first store a copy with a flush (6.12, try_to_map_unused_to_zeropage()).
