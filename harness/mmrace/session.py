@@ -180,7 +180,7 @@ class Session:
             argv += ["--dir", scratch]
         for key, value in cell.options:
             argv += [f"--{key}", value]
-        watch = canary.Stopwatch(boot.machine.waits)
+        watch = canary.Stopwatch(boot.machine.use)
         with ((where / "race.ndjson").open("w", buffering=1) as log,
               (where / "race.out").open("w", buffering=1) as out):
             try:

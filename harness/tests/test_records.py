@@ -47,9 +47,9 @@ def test_a_console_without_a_panic_names_none() -> None:
 class SlowLink:
     """A line on which a record comes after a while."""
 
-    def __init__(self, after_s: float, starves: bool = False) -> None:
+    def __init__(self, after_s: float, starves: bool = False, in_turn: bool = False) -> None:
         self._due = time.monotonic() + after_s
-        self._starves = starves
+        self._starves, self._in_turn = starves, in_turn
 
     def send(self, line: str) -> None:
         """Nobody listens."""
@@ -66,9 +66,13 @@ class SlowLink:
         """It never dies."""
         raise AssertionError("alive")
 
-    def waits(self) -> dict[str, float]:
-        """One thread is idle, the other waits for a CPU all the time, or never."""
-        return {"1": 0.0, "2": time.monotonic() if self._starves else 7.0}
+    def use(self) -> canary.Use:
+        """One of its threads waits for a CPU all the time, or each in turn, or none ever."""
+        now = time.monotonic()
+        waits = {"1": 0.0, "2": now} if self._starves else {"1": 0.0, "2": 7.0}
+        if self._in_turn:
+            waits = {str(thread): now / 4 for thread in range(4)}
+        return canary.Use(waits, canary.CPUS * now)
 
 
 def test_slowness_is_no_failure() -> None:
@@ -76,8 +80,9 @@ def test_slowness_is_no_failure() -> None:
     assert slow.wait(lambda record: "hello" in record.values(), 0.1, "booting")["t"] == "hello"
 
 
-def test_a_machine_that_gets_no_cpu_is_not_silent() -> None:
-    starved = Agent(SlowLink(0.5, starves=True), silence_s=0.1, slowdown=lambda: 1.0)
+@pytest.mark.parametrize("why", [{"starves": True}, {"in_turn": True}])
+def test_a_machine_that_gets_no_cpu_is_not_silent(why: dict[str, bool]) -> None:
+    starved = Agent(SlowLink(0.5, **why), silence_s=0.1, slowdown=lambda: 1.0)
     assert starved.wait(lambda record: "hello" in record.values(), 0.1, "booting")["t"] == "hello"
 
 
@@ -87,17 +92,19 @@ def test_waiting_is_what_the_kernel_says_of_a_process() -> None:
     try:
         for one in busy:
             os.sched_setaffinity(one.pid, {min(os.sched_getaffinity(0))})
-        watch = canary.Stopwatch(lambda: canary.waits(busy[0].pid))
+        watch = canary.Stopwatch(lambda: canary.use(busy[0].pid))
+        before = canary.use(busy[0].pid)
         deadline = time.monotonic() + 60
-        while watch.waited_s() < 0.5:
+        while watch.lost_s() < 0.5:
             assert time.monotonic() < deadline, "three on one CPU, and one of them never waits"
             time.sleep(0.1)
         assert watch.had_s() >= 0 and 1 < watch.slowdown() <= canary.SLOWEST
+        assert canary.use(busy[0].pid).others_s > before.others_s, "the other two ran, too"
     finally:
         for one in busy:
             one.kill()
             one.wait()
-    assert canary.waits(busy[0].pid) == {}
+    assert canary.use(busy[0].pid).waits == {}
 
 
 def test_silence_is_one_where_nothing_is_slow() -> None:

@@ -69,8 +69,8 @@ class Link(Protocol):
     def death(self) -> MachineLost:
         """Why it is not alive any more."""
 
-    def waits(self) -> dict[str, float]:
-        """As canary.waits(), of the machine's own threads; empty where nobody knows."""
+    def use(self) -> canary.Use:
+        """As canary.use(), of the machine's own process."""
 
 
 # An idle agent sends a beat each second. A guest on a busy host may fall behind by seconds, a
@@ -133,8 +133,8 @@ class Agent:
                 raise KeyboardInterrupt
             now = time.monotonic()
             quiet_s = now - self._last_heard
-            self._quiet = self._quiet or canary.Stopwatch(self.link.waits)
-            if (quiet_s > self.silence_s and quiet_s - self._quiet.waited_s() > self.silence_s
+            self._quiet = self._quiet or canary.Stopwatch(self.link.use)
+            if (quiet_s > self.silence_s and quiet_s - self._quiet.lost_s() > self.silence_s
                     and quiet_s > self.silence_s * self._slowdown()):
                 during = "" if self.hello else " while it booted"
                 raise MachineLost("hang", f"nothing heard from the machine{during} for "
@@ -147,12 +147,12 @@ class Agent:
              seen: Callable[[Message], None] | None = None) -> Message:
         """The first record that is wanted; every record on the way goes to `seen`."""
         started = time.monotonic()
-        watch = canary.Stopwatch(self.link.waits)
+        watch = canary.Stopwatch(self.link.use)
         limit_s = timeout_s
         while True:
             record = self.next(started + limit_s)
             if record is None:
-                slower_s = max(timeout_s * self._slowdown(), timeout_s + watch.waited_s())
+                slower_s = max(timeout_s * self._slowdown(), timeout_s + watch.lost_s())
                 if slower_s > limit_s:
                     limit_s = slower_s
                     continue

@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Self
 
+from mmrace import canary
 from mmrace.machines.base import MachineLost, Message, parse_records
 
 
@@ -70,9 +71,9 @@ class PipeMachine:
         """Whether the child process still runs."""
         return self._process is not None and self._process.poll() is None
 
-    def waits(self) -> dict[str, float]:
+    def use(self) -> canary.Use:
         """Nobody knows: the races are not this process's."""
-        return {}
+        return canary.NOBODY_KNOWS
 
     def death(self) -> MachineLost:
         """Why it does not run any more."""

@@ -201,7 +201,7 @@ class QemuMachine:
         console = self.console()
         if PANIC not in console:
             return
-        self._panicked = self._panicked or canary.Stopwatch(self.waits)
+        self._panicked = self._panicked or canary.Stopwatch(self.use)
         if ((self._vmcore and PANIC_DONE in console)
                 or self._panicked.had_s() > PANIC_ENDS_S * canary.slowdown()):
             if self._vmcore:
@@ -214,9 +214,9 @@ class QemuMachine:
         """Whether QEMU still runs."""
         return self._process is not None and self._process.poll() is None
 
-    def waits(self) -> dict[str, float]:
-        """Of QEMU's threads."""
-        return canary.waits(self._process.pid) if self._process else {}
+    def use(self) -> canary.Use:
+        """Of QEMU's process."""
+        return canary.use(self._process.pid) if self._process else canary.NOBODY_KNOWS
 
     def death(self) -> MachineLost:
         """A guest that panicked (panic=-1, -no-reboot) and a QEMU that died both end QEMU."""
