@@ -202,6 +202,8 @@ struct mmr_gather {
 	u64			epoch;		/* one more at each flush: outdates its pages */
 	unsigned long		unflushed;	/* a page queued since the last flush, or 0 */
 	unsigned long		table;		/* a page table, likewise */
+	struct page		*batched;	/* a page table that its flush hands on, or NULL */
+	struct mmr_grace	grace;		/* that the table must wait for */
 	bool			dirty;		/* found a dirty pte since the last flush */
 	bool			mprotect;	/* rights were taken away since the last flush */
 	bool			pfn;		/* works on a VM_PFNMAP vma */
@@ -332,6 +334,7 @@ void mmr_check_rmap_after_flush(const struct mmr_gather *gather,
 				unsigned long folio, unsigned int states);
 void mmr_check_free_after_flush(const struct mmr_gather *gather);
 void mmr_check_table_after_flush(const struct mmr_gather *gather, bool flush_is_due);
+void mmr_check_table_grace(struct mmr_gather *gather);
 void mmr_check_mm_exit(struct mm_struct *mm);
 void mmr_check_pmd_address(struct mm_struct *mm, unsigned long addr, unsigned long pmdp);
 void mmr_check_notifier_covers(struct mm_struct *mm, unsigned long addr);

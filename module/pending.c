@@ -99,6 +99,7 @@ void mmr_gather_open(struct mm_struct *mm, unsigned long tlb)
 	gather->tlb = tlb;
 	gather->range.end = 0;
 	gather->pfn = false;
+	gather->batched = NULL;
 	gather->begin_ns = ktime_get_mono_fast_ns();
 }
 NOKPROBE_SYMBOL(mmr_gather_open);

@@ -16,10 +16,16 @@
  * For an mm that goes away as a whole 2) is the one flush of its end, which an
  * early flush (2012, s390 and others) does not replace.
  *
+ * Nor is 3) done at once: who walks page tables without locks (fast GUP) has interrupts off, and
+ * a table that waited in the gather's batch is freed by RCU after he is done (mm/mmu_gather.c,
+ * "Semi RCU freeing of the page directories"): "table-grace". What found no room in a batch is freed
+ * after an IPI to all, tlb_remove_table_one(), and is not judged.
+ *
  * A flush that was missed looks like a breach, so nothing is judged once the
  * flush's probe has lost a hit.
  */
 #include "compat/lazy.h"
+#include "compat/table.h"
 #include "compat/tlb.h"
 #include "mmrace.h"
 
@@ -121,4 +127,44 @@ void mmr_forge_table_after_flush(void)
 	forge_gather(&gather);
 	gather.table = PAGE_SIZE;
 	mmr_check_table_after_flush(&gather, true);
+}
+
+/* === table-grace === */
+
+const char *mmr_decides_table_grace(void)
+{
+	if (!mmr_tables_are_batched())
+		return "page tables do not wait in a batch of addresses";
+	if (!mmr_grace_can_be_asked())
+		return "RCU does not say when a grace period is over";
+	if (READ_ONCE(mmr_probes[MMR_PROBE_GATHER_FINISH].state) != MMR_ARMED)
+		return "gather.finish is not armed";
+	return NULL;
+}
+NOKPROBE_SYMBOL(mmr_decides_table_grace);
+
+/* At the return of tlb_flush_mmu(): what is no page table any more has been freed. */
+void mmr_check_table_grace(struct mmr_gather *gather)
+{
+	if (!gather->batched || PageTable(gather->batched) || mmr_decides_table_grace() ||
+	    mmr_grace_is_over(&gather->grace))
+		return;
+	mmr_report(MMR_CHECK_TABLE_GRACE, gather->mm, (unsigned long)gather->batched,
+		   "a page table freed while somebody may walk it");
+}
+NOKPROBE_SYMBOL(mmr_check_table_grace);
+
+/* A page of one's own is no page table. */
+void mmr_forge_table_grace(void)
+{
+	unsigned long page = __get_free_page(GFP_KERNEL);
+	struct mmr_gather gather;
+
+	if (!page)
+		return;
+	forge_gather(&gather);
+	gather.batched = virt_to_page((void *)page);
+	mmr_grace_begin(&gather.grace);
+	mmr_check_table_grace(&gather);
+	free_page(page);
 }

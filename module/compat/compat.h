@@ -10,6 +10,7 @@
 #include <linux/kprobes.h>
 #include <linux/mm.h>
 #include <linux/ptrace.h>
+#include <linux/rcupdate.h>
 #include <linux/sched.h>
 
 #ifdef CONFIG_X86_64
@@ -117,6 +118,13 @@ static __always_inline bool mmr_is_lazyfree(struct page *page)
 	return PageAnon(page) && !PageSwapBacked(page);
 #endif
 }
+
+/* A grace period of RCU's, that begins now: compat/table.h. */
+struct mmr_grace {
+#ifdef COMPAT_HAVE_RCU_FULL_STATE
+	struct rcu_gp_oldstate state;
+#endif
+};
 
 #ifdef COMPAT_HAVE_RMAP_REMOVE_VMA
 #define COMPAT_RMAP_REMOVE	"page_remove_rmap(page,vma)"

@@ -6,6 +6,7 @@
 #include <linux/ktime.h>
 
 #include "compat/lazy.h"
+#include "compat/table.h"
 #include "compat/tlb.h"
 #include "mmrace.h"
 
@@ -55,12 +56,26 @@ void mmr_on_table_queue(struct mmr_event *ev)
 }
 NOKPROBE_SYMBOL(mmr_on_table_queue);
 
+/* What waits in the batch is about to be handed on: to RCU, on a good kernel. */
+void mmr_on_gather_flush(struct mmr_event *ev)
+{
+	struct mmr_gather *gather = ev->tagged ? mmr_gather_of_current() : NULL;
+
+	if (!gather)
+		return;
+	mmr_grace_begin(&gather->grace);
+	gather->batched = mmr_batched_table((struct mmu_gather *)mmr_arg(ev, MMR_TLB));
+}
+NOKPROBE_SYMBOL(mmr_on_gather_flush);
+
 /* tlb_flush_mmu() has returned, or tlb_finish_mmu(), into which it may be inlined. */
 static void flushed(struct mmr_gather *gather)
 {
 	const struct mmu_gather *tlb = (struct mmu_gather *)gather->tlb;
 
 	mmr_check_table_after_flush(gather, mmr_flush_is_due(tlb));
+	mmr_check_table_grace(gather);
+	gather->batched = NULL;
 	mmr_gather_flushed(gather);
 }
 NOKPROBE_SYMBOL(flushed);
