@@ -6,7 +6,8 @@
  * ksmd, khugepaged and other processes' syscalls work on the mm of a target.
  * The tables hold bare addresses and are only compared, never followed. An mm
  * leaves its table before its memory can be used again (__mmdrop(), 5.10 to
- * 7.2), a thread group when its last thread exits.
+ * 7.2), a thread group when its last thread has left its mm or, at the latest, when its
+ * leader's task is freed.
  */
 #include <linux/err.h>
 #include <linux/kernel.h>
@@ -162,10 +163,20 @@ static void on_exec(void *data, struct task_struct *task, pid_t old_pid,
 		set_add(&mms, (unsigned long)task->mm);
 }
 
+/*
+ * Up to 6.12 this comes after exit_mm(), in 7.2 before it: what a target does to its own
+ * memory at its end counts, so it is one until then.
+ */
 static void on_exit(void *data, struct task_struct *task)
 {
 	/* do_exit() has taken this thread off the count already. */
-	if (!atomic_read(&task->signal->live))
+	if (!task->mm && !atomic_read(&task->signal->live))
+		set_remove(&tgids, task->tgid);
+}
+
+static void on_free(void *data, struct task_struct *task)
+{
+	if (thread_group_leader(task))
 		set_remove(&tgids, task->tgid);
 }
 
@@ -177,6 +188,7 @@ static struct follow {
 	{ "sched_process_fork", on_fork },
 	{ "sched_process_exec", on_exec },
 	{ "sched_process_exit", on_exit },
+	{ "sched_process_free", on_free },
 };
 
 static void find_tracepoint(struct tracepoint *tp, void *data)
