@@ -121,7 +121,8 @@ static void prepare(void)
 	}
 	if (tight)
 		madvise(ballast, swap_slots() * race_page_size(), MADV_DONTNEED);
-	tight = !rng_below(rng, TIGHT_ONE_IN);
+	/* The control's plants are about the flush: what enters the kernel all the time needs none. */
+	tight = race_mode() != MODE_CONTROL && !rng_below(rng, TIGHT_ONE_IN);
 	if (!tight) {
 		words_focus(rng);
 		return;
