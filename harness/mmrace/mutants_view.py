@@ -121,6 +121,19 @@ def score_lines(rows: Sequence[Row]) -> list[str]:
     return lines
 
 
+def noise_lines(rows: Iterable[Row]) -> list[str]:
+    """Who saw something on an unmutated kernel: in the same race that is no find."""
+    lines = []
+    for row in rows:
+        for seer in row["found_by"] if row["mutant"] is None else []:
+            own = [score for score in row["races"] if seer in score["found_by"]]
+            lines.append(f"{row['arch']}, {_base(row)}, unmutated: {seer} in "
+                         f"{sum(score['hits'] for score in own)} of "
+                         f"{sum(score['boots'] for score in own)} boots of {len(own)} races and "
+                         "modes, so no find there")
+    return lines
+
+
 def unjudged_lines(rows: Iterable[Row]) -> list[str]:
     """Why nothing can be said of a row."""
     return [f"{row['mutant'] or 'unmutated'} {row['arch']}: {row['reason']}" for row in rows
@@ -132,9 +145,7 @@ def page(rows: Sequence[Row], unrun: Sequence[str] = (), unseen: Sequence[str] =
     and why nothing can see one."""
     lines = [INTRODUCTION, "## Score", ""]
     lines += [f"- {line}" for line in score_lines(rows)]
-    lines += [f"- seen on the unmutated kernel, so no find there: {score['race']} {score['mode']} "
-              f"by {', '.join(score['found_by'])} in {score['hits']} of {score['boots']} boots"
-              for row in rows if row["mutant"] is None for score in row["races"] if score["hits"]]
+    lines += [f"- {line}" for line in noise_lines(rows)]
     if unrun:
         lines.append(f"- not run yet: {', '.join(unrun)}")
     lines += ["", "## Matrix", "",
