@@ -6,6 +6,7 @@ import importlib
 import os
 import sys
 from types import ModuleType
+from typing import Any
 
 from mmrace.errors import MmraceError
 
@@ -34,6 +35,20 @@ exit codes: 0 done; 2 usage; 128 and up, what it needs is missing or failed; 130
 """
 
 
+class Once(argparse.Action):
+    """An option with one value: given twice it is an error, where argparse would drop the first."""
+
+    _given: argparse.Namespace | None = None
+
+    def __call__(self, parser: argparse.ArgumentParser, namespace: argparse.Namespace,
+                 values: Any, option_string: str | None = None) -> None:
+        """Store the value."""
+        if option_string and self._given is namespace:
+            raise argparse.ArgumentError(self, f"it has one value, and is given again as {values}")
+        self._given = namespace
+        setattr(namespace, self.dest, values)
+
+
 def load_commands() -> dict[str, ModuleType]:
     """Every command's module by its name."""
     return {name: importlib.import_module(path) for name, path in COMMANDS.items()}
@@ -50,6 +65,8 @@ def make_parser(modules: dict[str, ModuleType]) -> argparse.ArgumentParser:
         sub = commands.add_parser(name, help=module.HELP, description=module.HELP,
                                   epilog=epilog,
                                   formatter_class=argparse.RawDescriptionHelpFormatter)
+        sub.register("action", "store", Once)
+        sub.register("action", None, Once)
         module.add_arguments(sub)
         sub.set_defaults(entry=module.main)
     return parser

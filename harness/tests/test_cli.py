@@ -63,6 +63,7 @@ OTHER_ARCH = next(name for name in arch_names() if name != os.uname().machine)
     ((*BISECT, "--kernels", "debian:trixie,debian:sid", "--build", "make"), "--build is for --run"),
     (("bisect", "--list", "a,b", "--run", "true", "--mode", "widened"), "--mode is for --race"),
     (("bisect", "--list", "a,b", "--run", "true", "--out", "/proc/mmrace"), "cannot be written"),
+    (("run", "--mode", "natural", "--mode", "widened"), "--mode: it has one value, and is given"),
     (("bisect", "--calibrate", "--race", "lost-write"), "leave out what else is given (race)"),
     (("bisect", "--list", "a,b", "--run", "true", "--trials", "7"), "--trials is how many"),
     (("run", "--on", "ssh:nobody", "--race", "lost-write"), "unknown host 'nobody'"),
