@@ -147,15 +147,14 @@ def _table(places: Mapping[Place, Mapping[str, Tally]]) -> list[str]:
                  _control(modes.get("control"))]
         if set(cells) - {"SKIP", "-"}:
             rows.append(f"| {place} | {' | '.join(cells)} |")
-    return [f"| kernel and machine | {' | '.join(MODES)} |", "| --- | --- | --- | --- |", *rows,
-            ""] if rows else []
+    head = [f"| kernel and machine | {' | '.join(MODES)} |", "| --- | --- | --- | --- |"]
+    return [*head, *rows] if rows else []
 
 
 def markdown(records: Iterable[Mapping[str, Any]]) -> str:
     """The page; records without a kernel's version are left out."""
-    lines = [INTRODUCTION.rstrip()]
+    blocks = [INTRODUCTION.rstrip()]
     for race, found in sorted(tallies(records).items()):
         places = dict(sorted(found.items(), key=lambda item: item[0].order))
-        notes = list(_notes(places))
-        lines += [f"\n## {race}\n", *_table(places), *notes]
-    return "\n".join(lines).rstrip() + "\n"
+        blocks += [f"## {race}", "\n".join(_table(places)), "\n".join(_notes(places))]
+    return "\n\n".join(filter(None, blocks)) + "\n"
