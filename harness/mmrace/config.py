@@ -10,6 +10,14 @@ from mmrace.record import Record, load
 
 
 @dataclass(frozen=True)
+class ImageBuild:
+    """What make is asked for, and the kernel image among what it makes."""
+
+    targets: tuple[str, ...]
+    image: str
+
+
+@dataclass(frozen=True)
 class Arch:
     """One architecture: its names elsewhere, and how its guest is started."""
 
@@ -30,8 +38,14 @@ class Arch:
     image: str
     bus: str
     modules: tuple[str, ...]
-    build_targets: tuple[str, ...]
-    build_image: str
+    build: ImageBuild
+    build_with: tuple[tuple[str, ImageBuild], ...]
+
+    def image_build(self, options: str) -> ImageBuild:
+        """How a kernel with these configuration lines is built."""
+        lines = options.splitlines()
+        return next((build for option, build in self.build_with if f"{option}=y" in lines),
+                    self.build)
 
 
 @dataclass(frozen=True)
@@ -80,6 +94,10 @@ def arch_names() -> list[str]:
     return sorted(path.stem for path in (CONFIGS / "arch").glob("*.toml"))
 
 
+def _image_build(record: Record) -> ImageBuild:
+    return ImageBuild(tuple(record.texts("targets")), record.text("image"))
+
+
 @cache
 def arch(name: str) -> Arch:
     """The record of an architecture by its kernel name (`uname -m`)."""
@@ -88,6 +106,7 @@ def arch(name: str) -> Arch:
                          f"{', '.join(arch_names())}")
     record = load(CONFIGS / "arch" / f"{name}.toml")
     qemu, kernel_build = record.table("qemu"), record.table("build")
+    special = kernel_build.table("with").tables() if "with" in kernel_build.data else {}
     found = Arch(
         name=name, debian=record.text("debian"), kernel_package=record.text("kernel_package"),
         kernel_arch=record.text("kernel_arch"), gnu=record.text("gnu"),
@@ -100,9 +119,9 @@ def arch(name: str) -> Arch:
         vmcore_modules=tuple(qemu.texts("vmcore_modules", [])),
         console=qemu.text("console"), image=qemu.text("image"), bus=qemu.text("bus"),
         modules=tuple(qemu.texts("modules")),
-        build_targets=tuple(kernel_build.texts("targets")),
-        build_image=kernel_build.text("image"))
-    for read in (record, qemu, kernel_build):
+        build=_image_build(kernel_build),
+        build_with=tuple((option, _image_build(build)) for option, build in special.items()))
+    for read in (record, qemu, kernel_build, *special.values()):
         read.done()
     return found
 

@@ -18,7 +18,7 @@ from typing import Any
 
 from mmrace import buildroot, config, kconfig, tools
 from mmrace.buildroot import OUTPUT, SOURCE, BuildRoot
-from mmrace.config import Arch
+from mmrace.config import Arch, ImageBuild
 from mmrace.errors import TreeBuildError
 from mmrace.kernel import Kernel
 from mmrace.locks import locked, new_directory
@@ -44,7 +44,8 @@ Teller = Callable[[str], None]
 
 
 def _key(source: Source, arch: Arch, options: str, root: BuildRoot) -> str:
-    parts = (source.content, arch.name, options, root.home.name, *arch.build_targets)
+    parts = (source.content, arch.name, options, root.home.name,
+             *arch.image_build(options).targets)
     return hashlib.sha256("\0".join(parts).encode()).hexdigest()[:16]
 
 
@@ -71,7 +72,8 @@ def resolve(kernel_id: str, source: Source, arch: Arch, scenario: str) -> Kernel
             if not (home / "kernel.json").exists():
                 output.mkdir(parents=True, exist_ok=True)
                 source.bring()
-                _Build(kernel_id, source, arch, scenario, root, output).run(home, suite)
+                build = _Build(kernel_id, source, arch, scenario, root, output)
+                build.run(home, suite, arch.image_build(options))
     return _load(home, kernel_id)
 
 
@@ -94,15 +96,15 @@ class _Build:
                   env=ENVIRONMENT, log=log, error=TreeBuildError,
                   what=f"{what} of {self._id} for {self._arch.name}")
 
-    def run(self, home: Path, suite: str) -> None:
+    def run(self, home: Path, suite: str, build: ImageBuild) -> None:
         """Configure, build, and keep what came of it in `home`."""
         notes = self._configure()
-        self._make("build", *self._arch.build_targets)
+        self._make("build", *build.targets)
         shutil.rmtree(self._output / "install", ignore_errors=True)
         self._make("install", f"INSTALL_MOD_PATH={OUTPUT}/install", "modules_install")
         release = (self._output / "include/config/kernel.release").read_text().strip()
         with new_directory(home) as work:
-            shutil.copyfile(self._output / self._arch.build_image, work / "image")
+            shutil.copyfile(self._output / build.image, work / "image")
             self._keep_modules(work, release)
             _keep_headers(self._source.src, self._output, work / "headers",
                           self._arch.kernel_arch)
