@@ -10,13 +10,14 @@ from typing import Any
 
 from mmrace import build, config, initramfs, kernels, package_disk, splat, tools
 from mmrace.config import Arch
-from mmrace.machines.base import Agent
+from mmrace.machines.base import Agent, MachineLost
 from mmrace.machines.qemu import QemuMachine
 from mmrace.module_matrix import places
 from mmrace.module_view import ModuleView
 from mmrace.paths import TREE
 
 PROGRAMS = TREE / "harness/tests/programs"
+CONSOLE_TAIL = 8000     # characters: what a blocked kernel says to sysrq, and before
 
 # Kernel, architecture and machine variant. MMRACE_GUESTS=all is the long form; it may name some,
 # too, as in MMRACE_GUESTS="source:trixie+debug x86_64 default; debian:sid ppc64le ppc64-hash".
@@ -66,6 +67,15 @@ class Guest:
                 splat.scan([record["text"] for record in self.agent.kmsg])]
 
 
+def _tell(machine: QemuMachine, home: Path) -> None:
+    """Print where a lost guest was, for pytest to show: its directory may not outlive the test."""
+    machine.autopsy()
+    registers = home / "registers.txt"
+    if registers.exists():
+        print(registers.read_text())
+    print(machine.console()[-CONSOLE_TAIL:])
+
+
 @contextmanager
 def guest(kernel_id: str, arch_name: str, programs: list[str], home: Path, *,
           params: str = "allow_plants=1", variant: str = "default",
@@ -85,9 +95,13 @@ def guest(kernel_id: str, arch_name: str, programs: list[str], home: Path, *,
                 *(build.races(arch) / name for name in races))
     image = initramfs.make(kernel, build.module(kernel).path, chosen.modules, binaries)
     with QemuMachine(kernel, chosen, image, home / "run") as machine:
-        agent = Agent(machine)
-        agent.wait_ready(180)
-        ready = Guest(agent)
-        assert ready.module.insert(params) is None
-        yield ready
-        machine.power_off()
+        try:
+            agent = Agent(machine)
+            agent.wait_ready(180)
+            ready = Guest(agent)
+            assert ready.module.insert(params) is None
+            yield ready
+            machine.power_off()
+        except MachineLost:
+            _tell(machine, home / "run")
+            raise
