@@ -263,7 +263,8 @@ class Session:
         if verdict.is_failure or cell.mode == "control" or self._fresh_boots:
             boot.spent = True
         if cell.mode == "control" and verdict == Verdict.PASS:
-            controls.remember(self._proof(boot, cell), str(self.run.home), seen.first_failure_s)
+            controls.remember(self._proof(boot, cell), dict(cell.options), str(self.run.home),
+                              seen.first_failure_s)
         self.run.record(where, record)
         self.progress.cell_done(record)
         return record
@@ -278,8 +279,8 @@ class Session:
     def _record(self, boot: Boot, cell: Cell, where: Path, seen: Observation, started: float,
                 pending: bool) -> dict[str, Any]:
         """The cell's record; a pending one says what is true if nothing follows it."""
-        proof = controls.proof(self._proof(boot, cell))
-        verdict, reason = judge(cell, seen, proof is not None,
+        proof = controls.proof(self._proof(boot, cell), dict(cell.options))
+        verdict, reason = judge(cell, seen, None if proof is None else proof["options"],
                                 expectations.own_failures(cell, boot.kernel.upstream))
         if pending:
             verdict, reason = Verdict.INFRA, "the harness ended before the cell did"

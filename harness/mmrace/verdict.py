@@ -6,8 +6,8 @@ a failure, the module counted at least the exposure that the race asks for, and 
 was proven for this kernel, module, race and kind of machine. Short of that it is INCONCLUSIVE.
 """
 
+from collections.abc import Mapping
 from enum import StrEnum
-
 from typing import Any
 
 from mmrace import splat
@@ -148,10 +148,11 @@ def losses(seen: Observation) -> str:
     return "; ".join(parts)
 
 
-def judge(cell: Cell, seen: Observation, control_proven: bool,
+def judge(cell: Cell, seen: Observation, control: Mapping[str, str] | None,
           own: tuple[Verdict, ...] = ()) -> tuple[Verdict, str]:
     """The verdict of a cell and the reason for it.
 
+    `control` are the options with which the race's control was proven, None if it was not.
     `own` are the failures that this kernel is known to show in this race without a plant.
     """
     if seen.interrupted:
@@ -168,10 +169,11 @@ def judge(cell: Cell, seen: Observation, control_proven: bool,
     program = _program(seen)
     if program:
         return program
-    return _judge_silence(seen, control_proven)
+    return _judge_silence(cell, seen, control)
 
 
-def _judge_silence(seen: Observation, control_proven: bool) -> tuple[Verdict, str]:
+def _judge_silence(cell: Cell, seen: Observation,
+                   control: Mapping[str, str] | None) -> tuple[Verdict, str]:
     saw = f"no failure in {seen.rounds} rounds"
     counter, need, got = exposure_of(seen)
     doubts = []
@@ -185,13 +187,14 @@ def _judge_silence(seen: Observation, control_proven: bool) -> tuple[Verdict, st
         doubts.append(f"exposure {counter} is {got}, the race asks for {need}")
     else:
         saw += f", exposed {got} times ({counter})"
-    if not control_proven:
+    if control is None:
         doubts.append("the race's control is not proven for this kernel, module and kind of "
                       "machine")
     unseen = losses(seen)
     if doubts:
         return Verdict.INCONCLUSIVE, "; ".join(filter(None, [saw, *doubts, unseen]))
-    return Verdict.PASS, "; ".join(filter(None, [saw, "control proven", unseen]))
+    proven = "control proven" + ("" if control == dict(cell.options) else " without these options")
+    return Verdict.PASS, "; ".join(filter(None, [saw, proven, unseen]))
 
 
 def _judge_control(seen: Observation, failure: tuple[Verdict, str] | None,

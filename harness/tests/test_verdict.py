@@ -12,6 +12,7 @@ from mmrace.verdict import Verdict, exit_code, judge
 
 DESCRIBE = {"control": "early.rmap", "exposure": {"counter": "exposure.x", "min": 10}}
 CELL = Cell("debian:trixie", "x86_64", "lost-write", "widened", 5, 1)
+PROVEN: dict[str, str] = {}  # by a control that was run without options, as the cell is
 
 
 def clean(**changes: Any) -> Observation:
@@ -22,17 +23,18 @@ def clean(**changes: Any) -> Observation:
 
 
 def test_pass_needs_everything() -> None:
-    assert judge(CELL, clean(), True)[0] == Verdict.PASS
+    assert judge(CELL, clean(), PROVEN)[0] == Verdict.PASS
 
 
 @pytest.mark.parametrize("changes, proven, why", [
-    ({}, False, "control"),
-    ({"counters": {"exposure.x": 9}}, True, "exposure.x is 9"),
-    ({"counters": {}}, True, "exposure.x is 0"),
-    ({"counters_read": False}, True, "could not be read"),
-    ({"describe": {"control": "early.rmap", "exposure": None}}, True, "no exposure counter"),
+    ({}, None, "control"),
+    ({"counters": {"exposure.x": 9}}, PROVEN, "exposure.x is 9"),
+    ({"counters": {}}, PROVEN, "exposure.x is 0"),
+    ({"counters_read": False}, PROVEN, "could not be read"),
+    ({"describe": {"control": "early.rmap", "exposure": None}}, PROVEN, "no exposure counter"),
 ])
-def test_any_doubt_is_inconclusive(changes: dict[str, Any], proven: bool, why: str) -> None:
+def test_any_doubt_is_inconclusive(changes: dict[str, Any], proven: dict[str, str] | None,
+                                   why: str) -> None:
     verdict, reason = judge(CELL, clean(**changes), proven)
     assert verdict == Verdict.INCONCLUSIVE
     assert why in reason
@@ -43,16 +45,24 @@ def test_a_race_names_what_the_parts_that_ran_are_exposed_by(counted: int,
                                                              verdict: Verdict) -> None:
     end = {"status": "pass", "reason": "", "exposure": {"counter": "probe.y", "min": 20}}
     seen = clean(end=end, counters={"exposure.x": 0, "probe.y": counted})
-    got, reason = judge(CELL, seen, True)
+    got, reason = judge(CELL, seen, PROVEN)
     assert got == verdict
     assert "probe.y" in reason
+
+
+def test_a_proof_of_the_whole_race_is_said_to_be_one() -> None:
+    part = dataclasses.replace(CELL, options=(("zap", "munmap"),))
+    assert judge(part, clean(), {"zap": "munmap"})[1].endswith("; control proven")
+    assert judge(part, clean(), PROVEN) == (
+        Verdict.PASS, "no failure in 100 rounds, exposed 10 times (exposure.x); control proven "
+                      "without these options")
 
 
 def test_a_missing_module_makes_natural_inconclusive_and_widened_an_error() -> None:
     seen = clean(module_error="the module did not load: Exec format error", counters_read=False)
     natural = dataclasses.replace(CELL, mode="natural")
-    assert judge(natural, seen, True)[0] == Verdict.INCONCLUSIVE
-    assert judge(CELL, seen, True) == (Verdict.ERROR, seen.module_error)
+    assert judge(natural, seen, PROVEN)[0] == Verdict.INCONCLUSIVE
+    assert judge(CELL, seen, PROVEN) == (Verdict.ERROR, seen.module_error)
 
 
 @pytest.mark.parametrize("changes, verdict", [
@@ -78,37 +88,37 @@ def test_a_missing_module_makes_natural_inconclusive_and_widened_an_error() -> N
     ({"interrupted": True}, Verdict.INFRA),
 ])
 def test_what_was_seen_decides(changes: dict[str, Any], verdict: Verdict) -> None:
-    assert judge(CELL, clean(**changes), True)[0] == verdict
+    assert judge(CELL, clean(**changes), PROVEN)[0] == verdict
 
 
 def test_a_loss_with_a_panic_says_both() -> None:
     seen = clean(failures=2, lost_kind="panic", lost_detail="Kernel panic - not syncing")
-    reason = judge(CELL, seen, True)[1]
+    reason = judge(CELL, seen, PROVEN)[1]
     assert "2 times in 100 rounds" in reason and "Kernel panic" in reason
 
 
 def test_missed_probes_are_said() -> None:
-    assert "7 probe hits were missed" in judge(CELL, clean(missed={"tlb.flush": 7}), True)[1]
+    assert "7 probe hits were missed" in judge(CELL, clean(missed={"tlb.flush": 7}), PROVEN)[1]
 
 
 def test_control_passes_only_when_the_plant_was_detected() -> None:
     control = dataclasses.replace(CELL, mode="control")
-    assert judge(control, clean(failures=1), False)[0] == Verdict.PASS
-    assert judge(control, clean(), False)[0] == Verdict.INCONCLUSIVE
+    assert judge(control, clean(failures=1), None)[0] == Verdict.PASS
+    assert judge(control, clean(), None)[0] == Verdict.INCONCLUSIVE
     without = clean(describe={"control": None})
-    assert judge(control, without, False)[0] == Verdict.SKIP
+    assert judge(control, without, None)[0] == Verdict.SKIP
     at_boot = clean(describe={}, lost_kind="panic", lost_detail="no timer")
-    assert judge(control, at_boot, False)[0] == Verdict.PANIC
+    assert judge(control, at_boot, None)[0] == Verdict.PANIC
 
 
 def test_what_a_kernel_shows_unplanted_proves_no_control_but_by_data() -> None:
     control = dataclasses.replace(CELL, mode="control")
     own = (Verdict.RACE, Verdict.SPLAT)
     warned = clean(splats=[{"verdict": "SPLAT", "title": "WARNING in ext4_dirty_folio"}])
-    assert judge(control, warned, False)[0] == Verdict.PASS
-    verdict, reason = judge(control, warned, False, own)
+    assert judge(control, warned, None)[0] == Verdict.PASS
+    verdict, reason = judge(control, warned, None, own)
     assert verdict == Verdict.INCONCLUSIVE and "without the plant" in reason
-    verdict, reason = judge(control, clean(failures=1), False, own)
+    verdict, reason = judge(control, clean(failures=1), None, own)
     assert verdict == Verdict.PASS and "as it does on this kernel without it" in reason
 
 
@@ -128,14 +138,14 @@ def test_a_taint_that_was_there_before_or_tells_no_failure_is_none() -> None:
     warned = 1 << 9
     out_of_tree = 1 << 12
     for before, after in ((warned, warned), (0, out_of_tree), (None, warned), (warned, None)):
-        assert judge(CELL, clean(taint_before=before, taint_after=after), True)[0] == Verdict.PASS
-    _, reason = judge(CELL, clean(taint_before=0, taint_after=warned), True)
+        assert judge(CELL, clean(taint_before=before, taint_after=after), PROVEN)[0] == Verdict.PASS
+    _, reason = judge(CELL, clean(taint_before=0, taint_after=warned), PROVEN)
     assert "warning" in reason
 
 
 def test_an_oom_kill_of_ours_is_named() -> None:
     seen = clean(oom_killed="lost-write", exit_status=None, exit_signal=9)
-    assert "OOM killer took lost-write" in judge(CELL, seen, True)[1]
+    assert "OOM killer took lost-write" in judge(CELL, seen, PROVEN)[1]
 
 
 ENOUGH = {"verdict": "INCONCLUSIVE", "mode": "natural",

@@ -501,7 +501,7 @@ static const char *migrate_setup(const struct region *r)
 	if (!two_nodes && sysconf(_SC_PHYS_PAGES) > (long)(COMPACT_BYTES / race_page_size()))
 		return "needs two NUMA nodes: so much memory is compacted for minutes";
 	/* It moves this program's stacks, too, and a plant holds for all of the task. */
-	if (!two_nodes && args.mode == MODE_CONTROL)
+	if (!two_nodes && race_mode() == MODE_CONTROL)
 		return "compaction would put the planted bug to the race itself";
 	return NULL;
 }
