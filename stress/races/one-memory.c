@@ -69,7 +69,7 @@ const struct race race = {
 		{ "tlb.batch.flush", 50000, 300000, 2, 200000 },
 		{ NULL }
 	},
-	.control = "skip.tlb.batch|skip.tlb.pte",
+	.control = "skip.tlb.pte|skip.tlb.batch",
 	.exposure = { "probe.cow", 100 },
 	.options = (const struct race_option[]){
 		CROWD_WAY(way_names),
