@@ -20,7 +20,8 @@ def _load() -> dict[str, Any]:
     if not path.exists():
         return {}
     data: dict[str, Any] = json.loads(path.read_text())
-    return data
+    # Older ones do not tell what they are a proof of.
+    return {entry: found for entry, found in data.items() if "options" in found}
 
 
 def _of(proof_key: str, options: Mapping[str, str]) -> str:

@@ -1,11 +1,13 @@
 # SPDX-License-Identifier: GPL-2.0
 """What a proven control is a proof of."""
 
+import json
 from pathlib import Path
 
 import pytest
 
 from mmrace import controls
+from mmrace.paths import cache_dir
 
 KEY = controls.key("secondary-mmu", "6.12.1", "module", "race", "qemu/kvm-svm")
 
@@ -32,3 +34,11 @@ def test_a_part_proves_itself_and_the_whole_proves_a_part() -> None:
 def test_another_kind_of_machine_needs_its_own() -> None:
     controls.remember(KEY, {}, "runs/1", None)
     assert controls.proof(KEY.replace("kvm-svm", "default"), {}) is None
+
+
+def test_a_proof_of_unknown_options_is_none() -> None:
+    (cache_dir() / "controls.json").write_text(json.dumps(
+        {KEY: {"time": 0, "run_dir": "runs/1", "time_to_first_failure_s": 1}}))
+    assert controls.proof(KEY, {}) is None
+    controls.remember(KEY, {}, "runs/2", 0.5)
+    assert controls.proof(KEY, {})
