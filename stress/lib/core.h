@@ -101,6 +101,9 @@ void guard_begin(unsigned int stall_s);
 void guard_end(void);
 void undo_all(void);
 
+/* where.c: notes where the threads of a program are. */
+void say_where(pid_t pid);
+
 /* life.c: main() but for its name, which tests need for themselves. */
 int race_main(int argc, char **argv);
 /* Ends the program; does not return. */

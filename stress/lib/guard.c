@@ -115,6 +115,7 @@ static void stalled(pid_t pid, int pidfd, unsigned int stall_s)
 
 	snprintf(reason, sizeof(reason), "no progress for %u s in round %llu",
 		 stall_s, core->round);
+	say_where(pid);
 	report_end(STATUS_ERROR, reason);
 	/* Its handler exits with the status of an error. */
 	kill(pid, SIGUSR2);
