@@ -25,6 +25,7 @@ struct change {
 	const char *name;
 	bool forks;
 	bool private_only;
+	bool of_alike;	/* happens to pages that are equal */
 	/* What does much the same in less time: most turns are its, where it can be had. */
 	const struct change *rather;
 	const char *(*setup)(const struct region *r);	/* as for ways */

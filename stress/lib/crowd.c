@@ -15,6 +15,7 @@
 #define HUGE_MAX (4 << 20)	/* larger pages take too long to fill */
 #define SHARED_ONE_IN 3	/* rounds, where private memory takes turns with other */
 #define HUGE_ATTEMPTS 2	/* to have a file in one folio: where no file can be, each takes long */
+#define ALIKE_ONE_IN 4	/* rounds; all others, where nothing but equal pages are changed */
 #define SELDOM 4	/* one turn in as many, of a change with a cheaper one beside it */
 #define ROUND_NS 1000000000	/* no further change then: some take long on a busy machine */
 
@@ -218,6 +219,14 @@ static int memory_of_round(void)
 	return file == on_file && way->pins_for_long ? -1 : file;
 }
 
+static bool only_of_alike(void)
+{
+	for (unsigned int n = 0; n < changes->nr; n++)
+		if (!table[changes->which[n]]->of_alike)
+			return false;
+	return true;
+}
+
 void crowd_prepare(void)
 {
 	struct rng *rng = race_rng();
@@ -235,7 +244,7 @@ void crowd_prepare(void)
 	looks = *way;
 	looks.set = NULL;
 	looks.burst = NULL;
-	alike = !rng_below(rng, 4);
+	alike = !rng_below(rng, ALIKE_ONE_IN) != only_of_alike();
 	words_focus(rng);
 	rounds_of[file < 0 ? PRIVATE : file == on_file ? ON_FILE : SHMEM]++;
 	ways->done[ways->which[race_round() % ways->nr]]++;

@@ -205,9 +205,14 @@ void words_run_alike(unsigned int self, const struct way *way)
 
 	while (!race_over()) {
 		uint64_t value = owners[self].highest + 1, end;
+		/*
+		 * Also against the scan's direction: behind it each store is a fault, and what
+		 * an emulator drops then may be all that this CPU has.
+		 */
+		bool down = rng_below(rng, 2);
 
-		for (size_t page = 0; page < npages && way->set && !race_over(); page++)
-			store(self, page, value, way);
+		for (size_t i = 0; i < npages && way->set && !race_over(); i++)
+			store(self, down ? npages - 1 - i : i, value, way);
 		way_drain();
 		end = race_now_ns() + rng_below(rng, REST_NS);
 		do {
