@@ -122,7 +122,8 @@ def _program(seen: Observation) -> tuple[Verdict, str] | None:
         return Verdict.ERROR, (f"the kernel's OOM killer took {seen.oom_killed}: give the machine "
                                "more memory (memory_mib of its variant) or the race less to do")
     if seen.timed_out:
-        return Verdict.ERROR, "the race did not end in its time and was stopped by the agent"
+        return Verdict.ERROR, "; ".join(filter(None, [
+            "the race did not end in its time and was stopped by the agent", reason]))
     if seen.exit_signal is not None:
         return Verdict.ERROR, f"the race died of signal {seen.exit_signal}; {reason}"
     if seen.machine_fault and seen.exit_status != EXIT_PASS:

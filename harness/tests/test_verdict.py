@@ -91,6 +91,11 @@ def test_what_was_seen_decides(changes: dict[str, Any], verdict: Verdict) -> Non
     assert judge(CELL, clean(**changes), PROVEN)[0] == verdict
 
 
+def test_a_race_that_was_stopped_is_heard() -> None:
+    stuck = {"status": "error", "reason": "no progress for 120 s in round 7"}
+    assert judge(CELL, clean(timed_out=True, end=stuck), PROVEN)[1].endswith(stuck["reason"])
+
+
 def test_a_loss_with_a_panic_says_both() -> None:
     seen = clean(failures=2, lost_kind="panic", lost_detail="Kernel panic - not syncing")
     reason = judge(CELL, seen, PROVEN)[1]
