@@ -244,7 +244,9 @@ void crowd_prepare(void)
 	looks = *way;
 	looks.set = NULL;
 	looks.burst = NULL;
-	alike = !rng_below(rng, ALIKE_ONE_IN) != only_of_alike();
+	alike = !rng_below(rng, ALIKE_ONE_IN);
+	if (only_of_alike())
+		alike = !alike;
 	words_focus(rng);
 	rounds_of[file < 0 ? PRIVATE : file == on_file ? ON_FILE : SHMEM]++;
 	ways->done[ways->which[race_round() % ways->nr]]++;

@@ -164,7 +164,10 @@ static void fill(size_t page, uint32_t n)
 		race_error("/proc/self/mem: %s", strerror(errno));
 }
 
-/* Each page that is taken away finds another one's place: the allocator gives the last first. */
+/*
+ * Filled in another order than they were freed: the allocator gives the page that came last
+ * first, and an address shall get another one's.
+ */
 static void reuse(void)
 {
 	struct rng *rng = race_rng();
