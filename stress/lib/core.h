@@ -101,7 +101,7 @@ void guard_begin(unsigned int stall_s);
 void guard_end(void);
 void undo_all(void);
 
-/* where.c: notes where the threads of a program are. */
+/* where.c: notes where the threads of a program are, and those of its children. */
 void say_where(pid_t pid);
 
 /* life.c: main() but for its name, which tests need for themselves. */
