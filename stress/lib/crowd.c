@@ -20,6 +20,7 @@
 #define ROUND_NS 1000000000	/* no further change then: some take long on a busy machine */
 
 enum { WRITER0, WRITER1, PEER, OWNERS };
+enum memory { PRIVATE, SHMEM, ON_FILE, MEMORIES };	/* crowd_memories[] */
 
 /* Those of a table that take turns. */
 struct turns {
@@ -38,26 +39,7 @@ static struct way looks;		/* the round's way without its stores */
 static int shared[2], on_file = -1;	/* files; the latter is one of a file system's */
 static unsigned int nshared;
 static bool private = true;
-static uint64_t rounds_of[ALL], visits[THINGS_MAX];
-
-/* missing: of the i-th thing, which the option asks for, by name or as one of all. */
-static void take(struct turns *t, const char *option, unsigned int i,
-		 const char *name, const char *missing)
-{
-	if (!missing)
-		t->which[t->nr++] = i;
-	else if (strcmp(race_option(option), "all"))
-		race_skip("--%s %s: %s", option, name, missing);
-	else
-		race_note("--%s %s is left out: %s", option, name, missing);
-}
-
-static bool asked(const char *option, const char *name)
-{
-	const char *value = race_option(option);
-
-	return !strcmp(value, "all") || !strcmp(value, name);
-}
+static uint64_t rounds_of[MEMORIES], visits[THINGS_MAX];
 
 const char *const crowd_sizes[] = { "small", "huge", "mixed", NULL };
 const char *const crowd_memories[] = { "anon", "shmem", "file", "all", NULL };
@@ -125,18 +107,20 @@ void crowd_setup(const struct crowd *c, struct region r)
 	}
 	words_setup(r.mem, r.pages, OWNERS);
 	for (unsigned int i = 0; c->ways[i]; i++) {
-		if (!asked("way", c->ways[i]->name))
+		if (!race_asked("way", c->ways[i]->name))
 			continue;
 		missing = c->ways[i]->setup ? c->ways[i]->setup() : NULL;
 		if (!missing && c->ways[i]->range)
 			c->ways[i]->range(r.mem, r.pages * race_page_size());
-		take(ways, "way", i, c->ways[i]->name, missing);
+		if (race_has("way", c->ways[i]->name, missing))
+			ways->which[ways->nr++] = i;
 	}
 	for (unsigned int i = 0; table[i]; i++) {
-		if (!asked("change", table[i]->name))
+		if (!race_asked("change", table[i]->name))
 			continue;
 		missing = table[i]->setup ? table[i]->setup(&region) : NULL;
-		take(changes, "change", i, table[i]->name, missing);
+		if (race_has("change", table[i]->name, missing))
+			changes->which[changes->nr++] = i;
 	}
 	if (!ways->nr || !changes->nr)
 		race_skip("nothing that this race needs can be had here");
@@ -148,17 +132,10 @@ void crowd_setup_by_options(const struct crowd *c)
 				    race_option_number("pages")));
 }
 
-static void take_memory(enum crowd_memory asked, enum crowd_memory kind, int file,
-			const char *missing)
+static void take_file(enum memory kind, int file, const char *missing)
 {
-	const char *name = crowd_memories[kind];
-
-	if (file >= 0)
+	if (race_has("memory", crowd_memories[kind], file < 0 ? missing : NULL))
 		shared[nshared++] = file;
-	else if (asked == kind)
-		race_skip("--memory %s: %s", name, missing);
-	else
-		race_note("--memory %s is left out: %s", name, missing);
 }
 
 /* The file, if it is really mapped by a huge entry. */
@@ -178,19 +155,19 @@ static int huge_on_file(const char **missing)
 	return done ? on_file : -1;
 }
 
-void crowd_setup_memory(enum crowd_memory memory)
+void crowd_setup_memory(void)
 {
 	const char *missing = NULL;
 	int file;
 
-	private = memory == PRIVATE || memory == ALL;
-	if (memory == SHMEM || memory == ALL) {
+	private = race_asked("memory", crowd_memories[PRIVATE]);
+	if (race_asked("memory", crowd_memories[SHMEM])) {
 		file = huge_shmem(region.len, &missing);
-		take_memory(memory, SHMEM, file, missing);
+		take_file(SHMEM, file, missing);
 	}
-	if (memory == ON_FILE || memory == ALL) {
+	if (race_asked("memory", crowd_memories[ON_FILE])) {
 		file = huge_on_file(&missing);
-		take_memory(memory, ON_FILE, file, missing);
+		take_file(ON_FILE, file, missing);
 	}
 }
 
@@ -322,7 +299,7 @@ void crowd_extra(void)
 	char name[64];
 
 	words_extra();
-	for (unsigned int i = 0; nshared && i < ALL; i++) {
+	for (unsigned int i = 0; nshared && i < MEMORIES; i++) {
 		snprintf(name, sizeof(name), "%s.rounds", crowd_memories[i]);
 		race_extra(name, rounds_of[i]);
 	}

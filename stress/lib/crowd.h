@@ -35,13 +35,13 @@ void crowd_setup(const struct crowd *crowd, struct region region);
 /* The same with the region that the options "size" and "pages" ask for. */
 void crowd_setup_by_options(const struct crowd *crowd);
 /*
- * After that: what the rounds' memory is; in ALL some have this, some that. Of a file system's
- * file the peer only looks: that stores through GUP and writeback do not know of each other is
- * known (6.12, mm/gup.c above writable_file_mapping_allowed()), and no news.
+ * After that: what the rounds' memory is, by the option "memory"; of "all" some have this, some
+ * that. Of a file system's file the peer only looks: that stores through GUP and writeback do
+ * not know of each other is known (6.12, mm/gup.c above writable_file_mapping_allowed()), and
+ * no news.
  */
-enum crowd_memory { PRIVATE, SHMEM, ON_FILE, ALL };
-extern const char *const crowd_memories[];	/* for an option; NULL ends */
-void crowd_setup_memory(enum crowd_memory memory);
+extern const char *const crowd_memories[];	/* its values; NULL ends */
+void crowd_setup_memory(void);
 /* Whether a change takes turns: it was asked for, and can be had here. */
 bool crowd_makes(const struct change *change);
 void crowd_prepare(void);

@@ -100,6 +100,13 @@ const char *race_option(const char *name);
 /* The option's value as an index into its values. */
 int race_option_index(const char *name);
 unsigned long race_option_number(const char *name);
+/* Of an option with the value "all": whether this one of its values is asked for. */
+bool race_asked(const char *option, const char *name);
+/*
+ * setup: whether what was asked for takes part. missing: why it cannot be had, or NULL. As one
+ * of all it is left out with a note; asked for by its name it ends the program as a skip.
+ */
+bool race_has(const char *option, const char *name, const char *missing);
 const char *race_dir(void);
 
 /* --- rounds -------------------------------------------------------------- */

@@ -211,11 +211,7 @@ static const char *direct_setup(void)
 
 static void usable(enum how how, const char *missing)
 {
-	s.usable[how] = !missing;
-	if (missing && race_option_index("how") == (int)how)
-		race_skip("--how %s: %s", how_names[how], missing);
-	if (missing && race_option_index("how") == ALL)
-		race_note("--how %s is left out: %s", how_names[how], missing);
+	s.usable[how] = race_has("how", how_names[how], missing);
 }
 
 static void setup(void)
@@ -233,10 +229,11 @@ static void setup(void)
 	if (p == MAP_FAILED)
 		race_error("mmap: %s", strerror(errno));
 	mem = (char *)(((uintptr_t)p + pmd - 1) / pmd * pmd);
-	usable(SPLIT, no_thp);
 	usable(REWRITE, NULL);
-	usable(DIRECT, race_option_index("how") == DIRECT ||
-	       race_option_index("how") == ALL ? direct_setup() : "not asked for");
+	if (race_asked("how", "split"))
+		usable(SPLIT, no_thp);
+	if (race_asked("how", "direct"))
+		usable(DIRECT, direct_setup());
 	if (mmap(mem, page, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS |
 		 MAP_FIXED, -1, 0) == MAP_FAILED)
 		race_error("mmap: %s", strerror(errno));

@@ -202,21 +202,14 @@ static void judge(void)
 
 static void take_ways(void)
 {
-	const char *asked = race_option("way");
-	bool all = !strcmp(asked, "all");
-
 	for (unsigned int i = 0; ways[i]; i++) {
 		const char *missing;
 
-		if (!all && strcmp(asked, ways[i]->name))
+		if (!race_asked("way", ways[i]->name))
 			continue;
 		missing = ways[i]->setup ? ways[i]->setup() : NULL;
-		if (!missing)
+		if (race_has("way", ways[i]->name, missing))
 			have[nr_have++] = i;
-		else if (all)
-			race_note("--way %s is left out: %s", ways[i]->name, missing);
-		else
-			race_skip("--way %s: %s", asked, missing);
 	}
 }
 

@@ -79,7 +79,7 @@ static void setup(void)
 	if (madvise(region.mem, huge, MADV_HUGEPAGE))
 		race_skip("MADV_HUGEPAGE: %s", strerror(errno));
 	crowd_setup(&crowd, region);
-	crowd_setup_memory(race_option_index("memory"));
+	crowd_setup_memory();
 }
 
 const struct race race = {

@@ -260,13 +260,10 @@ static const char *softdirty_setup(void)
 	return !before && after ? NULL : "the kernel has no soft-dirty bits";
 }
 
-static void usable(enum how how, const char *missing)
+static void find_usable(enum how how, const char *(*how_setup)(void))
 {
-	s.usable[how] = !missing;
-	if (missing && race_option_index("how") == (int)how)
-		race_skip("--how %s: %s", how_names[how], missing);
-	if (missing)
-		race_note("--how %s is left out: %s", how_names[how], missing);
+	if (race_asked("how", how_names[how]))
+		s.usable[how] = race_has("how", how_names[how], how_setup());
 }
 
 static void setup(void)
@@ -285,8 +282,8 @@ static void setup(void)
 	s.len = page;
 	map(mem, false);
 	*(volatile char *)mem = 1;
-	usable(UFFD, uffd_setup());
-	usable(SOFTDIRTY, softdirty_setup());
+	find_usable(UFFD, uffd_setup);
+	find_usable(SOFTDIRTY, softdirty_setup);
 	if (!s.usable[UFFD] && !s.usable[SOFTDIRTY])
 		race_skip("the kernel has neither soft-dirty bits nor write protection by userfaultfd");
 }
