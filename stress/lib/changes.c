@@ -20,13 +20,13 @@
 #include "changes.h"
 #include "core.h"
 #include "device.h"
+#include "numa.h"
 #include "swap.h"
 #include "words.h"
 
 #ifndef MADV_COLLAPSE
 #define MADV_COLLAPSE 25
 #endif
-#define MPOL_MF_MOVE 2
 #define RARELY 8	/* one turn in as many, of what is dear */
 #define MIGRATE_ONE_IN 4	/* turns: compaction, where it is slow, takes all of a short run */
 #define COMPACT_BYTES (8ULL << 30)	/* at most, that the machine may have */
@@ -513,18 +513,17 @@ const struct change change_ksm = {
 
 /* --- migration ------------------------------------------------------------- */
 
-static bool two_nodes;
-
 static const char *migrate_setup(const struct region *r)
 {
 	(void)r;
-	two_nodes = !access("/sys/devices/system/node/node1", F_OK);
-	if (!two_nodes && access("/proc/sys/vm/compact_memory", W_OK))
+	if (numa_two_nodes())
+		return NULL;
+	if (access("/proc/sys/vm/compact_memory", W_OK))
 		return "needs two NUMA nodes, or root to compact memory";
-	if (!two_nodes && sysconf(_SC_PHYS_PAGES) > (long)(COMPACT_BYTES / race_page_size()))
+	if (sysconf(_SC_PHYS_PAGES) > (long)(COMPACT_BYTES / race_page_size()))
 		return "needs two NUMA nodes: so much memory is compacted for minutes";
 	/* It moves this program's stacks, too, and a plant holds for all of the task. */
-	if (!two_nodes && race_mode() == MODE_CONTROL)
+	if (race_mode() == MODE_CONTROL)
 		return "compaction would put the planted bug to the race itself";
 	return NULL;
 }
@@ -548,29 +547,12 @@ static bool compact(void)
 
 static bool migrate(const struct region *r, struct rng *rng)
 {
-	size_t page = race_page_size(), len, n;
+	size_t len;
 	char *at = some(r, rng, &len);
-	void **pages;
-	int *nodes, *status;
-	long err;
 
-	if (!two_nodes)
+	if (!numa_two_nodes())
 		return !rng_below(rng, MIGRATE_ONE_IN) && compact();
-	n = len / page;
-	pages = malloc(n * sizeof(*pages));
-	nodes = malloc(n * sizeof(*nodes));
-	status = malloc(n * sizeof(*status));
-	if (!pages || !nodes || !status)
-		race_error("no memory");
-	for (size_t i = 0; i < n; i++) {
-		pages[i] = at + i * page;
-		nodes[i] = rng_below(rng, 2);
-	}
-	err = syscall(SYS_move_pages, 0, n, pages, nodes, status, MPOL_MF_MOVE);
-	free(pages);
-	free(nodes);
-	free(status);
-	return err >= 0;
+	return numa_move(at, len, rng_below(rng, 2), rng) >= 0;
 }
 
 const struct change change_migrate = {

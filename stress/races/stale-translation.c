@@ -29,6 +29,8 @@
  *   dontneed	two threads drop the same private memory at once; each reads zeros
  *		after its own call returned, since nobody writes
  *   fork	the child's copy does not change while the parent stores on
+ * With --meanwhile migrate another thread moves the pages from node to node at the same time:
+ * what changes then may be a migration entry, and is another page when it is put back.
  * Private memory is made of small pages or of huge ones, where there are any.
  * Where the machine completes stores late (race_late_stores()), so few prove nothing.
  */
@@ -41,6 +43,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "numa.h"
 #include "race.h"
 
 #define DELAY_NS	200000	/* span of the sweep: the order of the calls' length */
@@ -50,6 +53,7 @@
 #define CHILD_LOOKS	2000	/* of the child at its copy, while the parent stores */
 #define CHILD_SAW	1	/* its exit status for a change */
 #define ALIGNMENT	64	/* bytes */
+#define MOVE_NS		20000000	/* at most, of a call that is met */
 #define HUGE_MAX	(4 << 20)	/* larger pages take too long to fill */
 
 enum change { MPROTECT, MUNMAP, MREMAP, MOVE, DONTNEED, FORK, ALL };
@@ -59,6 +63,9 @@ static const char *const change_names[] = {
 
 enum size { SMALL, HUGE, SIZE_ALL };
 static const char *const size_names[] = { "small", "huge", "all", NULL };
+
+enum meanwhile { NOTHING, MIGRATE };
+static const char *const meanwhile_names[] = { "nothing", "migrate", "all", NULL };
 
 enum phase { BEFORE, CHANGED, STOP };
 
@@ -76,6 +83,9 @@ static struct shared {
 	atomic_ullong stale_read;	/* 1 + offset of a page that was not zero */
 	atomic_ullong stale_value;
 	atomic_ullong scribble;
+	bool migrates;
+	atomic_uint moves, changed;	/* calls that returned; main is done */
+	uint64_t move_ns;		/* what the last call took */
 } *s;
 
 static int fd;
@@ -84,6 +94,8 @@ static size_t huge;	/* bytes of a huge page, 0: there are none */
 static size_t span;	/* reserved at each address */
 static char *base, *aside, *canary;
 static uint64_t first, failures[ALL];
+static bool can_migrate;
+static uint64_t *migrated;	/* pages that arrived, in all rounds */
 
 static void store(void *arg)
 {
@@ -113,7 +125,35 @@ static void writer(void)
 	atomic_store(&s->writer_done, 1);
 }
 
-/* Drops the memory that another thread drops too, and looks at once. */
+static void mover(void)
+{
+	uint64_t start, stored;
+	long arrived;
+
+	do {
+		stored = s->last;
+		start = race_now_ns();
+		arrived = numa_move(base, s->len, true, race_rng());
+		s->move_ns = race_now_ns() - start;
+		*migrated += arrived > 0 ? arrived : 0;
+		s->moves++;
+		/* Who waits for a page that is moved all the time never gets it. */
+		while (s->change != DONTNEED && s->last == stored && !s->writer_done &&
+		       !s->changed && !race_over())
+			race_relax();
+	} while (!s->changed && !race_over());
+}
+
+/* main: the change comes at any moment of a later call, as long as the last one. */
+static void meet_mover(void)
+{
+	while (s->migrates && !s->moves && !race_over())
+		race_relax();
+	if (s->migrates)
+		race_delay(rng_below(race_rng(), s->move_ns < MOVE_NS ? s->move_ns : MOVE_NS));
+}
+
+/* Drops the memory that another thread drops or moves, and looks at once. */
 static void drop_and_look(uint64_t delay_ns)
 {
 	size_t page = race_page_size();
@@ -139,7 +179,9 @@ static void drop_and_look(uint64_t delay_ns)
 static void other_thread(void)
 {
 	/* One sweeps, the other draws: two sweeps would keep their distance. */
-	if (s->change == DONTNEED)
+	if (s->migrates)
+		mover();
+	else if (s->change == DONTNEED)
 		drop_and_look(race_sweep(DELAY_NS));
 }
 
@@ -195,11 +237,15 @@ static void prepare(void)
 	file = s->change == MUNMAP || s->change == MREMAP;
 	large = huge && !file &&
 		(size == SIZE_ALL ? !rng_below(rng, 3) : size == HUGE);
+	s->migrates = can_migrate && (race_option_index("meanwhile") == MIGRATE ||
+				      !rng_below(rng, 3));
 	s->len = large ? huge : rng_log(rng, most / page) * page;
 	s->slot = rng_below(rng, s->len / page) * page;
 	s->nlater = 0;
 	s->writer_done = 0;
 	s->go = 0;
+	s->moves = 0;
+	s->changed = 0;
 	s->stale_read = 0;
 	s->scribble = 0;
 	s->phase = BEFORE;
@@ -241,6 +287,7 @@ static void change_it(void)
 	volatile uint64_t *slot = (volatile uint64_t *)(base + s->slot);
 	int err = 0;
 
+	meet_mover();
 	if (s->change == DONTNEED) {
 		drop_and_look(rng_below(race_rng(), DELAY_NS));
 		return;
@@ -271,6 +318,12 @@ static void change_it(void)
 	if (err)
 		race_error("%s: %s", change_names[s->change], strerror(errno));
 	atomic_store_explicit(&s->phase, CHANGED, memory_order_release);
+}
+
+static void main_act(void)
+{
+	change_it();
+	s->changed = 1;
 }
 
 static void reserve(char *at)
@@ -347,12 +400,17 @@ static void setup(void)
 		race_error("setup: %s", strerror(errno));
 	base = (char *)(((uintptr_t)p + pmd - 1) / pmd * pmd);
 	aside = base + span;
+	migrated = race_shared(sizeof(*migrated));
+	if (race_asked("meanwhile", "migrate"))
+		can_migrate = race_has("meanwhile", "migrate", numa_two_nodes() ? NULL :
+				       "needs two NUMA nodes");
 }
 
 static void extra(void)
 {
 	for (int i = 0; i < ALL; i++)
 		race_extra(change_names[i], failures[i]);
+	race_extra("migrated.pages", migrated ? *migrated : 0);
 }
 
 const struct race race = {
@@ -371,6 +429,8 @@ const struct race race = {
 		  "what changes the translation; all takes turns" },
 		{ "size", size_names, "all", .help =
 		  "pages of private memory; all: either" },
+		{ "meanwhile", meanwhile_names, "all", .help =
+		  "what another thread does to the pages; all: nothing, or now and then migrate" },
 		{ "pages", NULL, "128", 1, 4096, "most pages changed at once" },
 		{ NULL }
 	},
@@ -382,7 +442,7 @@ const struct race race = {
 	},
 	.setup = setup,
 	.prepare = prepare,
-	.main_act = change_it,
+	.main_act = main_act,
 	.judge = judge,
 	.extra = extra,
 };
