@@ -252,10 +252,14 @@ class Session:
         files = {"kmsg.log": "\n".join(kernel_log) + "\n",
                  **{f"module-{name}": text for name, text in evidence.items()}}
         self.run.keep(where, files, boot.home.name if boot.machine.console() else None)
-        lines = kernel_log if not seen.lost_kind else boot.machine.console().splitlines()
+        logs = [kernel_log]
+        if seen.lost_kind:
+            # It has the end, which the agent could not send; not every kernel has a console.
+            logs.insert(0, boot.machine.console().splitlines())
         seen.splats = [{"kind": found.kind, "verdict": found.verdict, "title": found.title,
-                        "signature": found.signature} for found in splat.scan(lines)]
-        seen.oom_killed = splat.killed_by_oom(lines, ("mmrace-agent", cell.race))
+                        "signature": found.signature} for found in splat.scan_first(*logs)]
+        seen.oom_killed = splat.killed_by_oom(itertools.chain(*logs),
+                                              ("mmrace-agent", cell.race))
         if seen.lost_kind == "emulator":
             del seen.splats[-1:]  # The oops that the emulator made ended the log.
         record = self._record(boot, cell, where, seen, started, pending=False)

@@ -119,6 +119,11 @@ def scan(lines: Iterable[str], context: int = 60) -> list[Splat]:
     return splats
 
 
+def scan_first(*logs: Iterable[str]) -> list[Splat]:
+    """What the first of these logs that reports any failure reports: they tell of one time."""
+    return next(filter(None, map(scan, logs)), [])
+
+
 def worst(splats: Sequence[Splat]) -> Splat | None:
     """The splat that names a whole log: the first of the gravest verdict; None for a clean log."""
     if not splats:

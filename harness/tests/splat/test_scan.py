@@ -25,6 +25,13 @@ def test_an_oops_and_its_panic_are_one_panic_named_by_the_oops() -> None:
     assert found.title == "BUG: kernel NULL pointer dereference in zap_pte_range"
 
 
+def test_a_console_that_says_nothing_leaves_it_to_the_log_that_the_agent_sent() -> None:
+    (found,) = splat.scan_first([], OOPS)
+    assert found.verdict == "SPLAT"
+    assert splat.scan_first([*OOPS, FATAL], OOPS)[0].verdict == "PANIC"
+    assert splat.scan_first([], ["brd: module loaded"]) == []
+
+
 def test_two_oopses_are_two() -> None:
     assert len(splat.scan(OOPS * 2)) == 2
 
