@@ -2,7 +2,8 @@
 /*
  * Changes below memory that leave its content alone: what a process, an
  * administrator or the kernel itself does to pages and page tables while the
- * owners of words (words.h) go on.
+ * owners of words (words.h) go on. Each is allowed to any process at any time and must be seen
+ * by nobody.
  */
 #ifndef STRESS_CHANGES_H
 #define STRESS_CHANGES_H

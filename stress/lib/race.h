@@ -175,7 +175,7 @@ unsigned int race_cpus(void);
 unsigned int race_late_stores(void);
 /* ppc64 as QEMU emulates it without KVM. */
 bool race_emulated_ppc64(void);
-/* main, setup: this machine's emulator does not note every store (lib/change_bit.c). */
+/* main, setup: this machine's emulator does not note every store (lib/dirty_bit.c). */
 bool race_loses_change_bits(void);
 /* Pins the caller to the n-th allowed CPU, counted modulo their number. */
 void race_pin(unsigned int n);

@@ -21,7 +21,7 @@
  *   map the copy
  *                                                         p[0] is 41
  *
- * Oracle: lib/words.h, and for fork lib/changes.c.
+ * Oracle: lib/words.h, and for fork lib/change_fork.c.
  */
 #include "crowd.h"
 #include "race.h"
