@@ -238,7 +238,7 @@ static void prepare(void)
 	large = huge && !file &&
 		(size == SIZE_ALL ? !rng_below(rng, 3) : size == HUGE);
 	s->migrates = can_migrate && (race_option_index("meanwhile") == MIGRATE ||
-				      !rng_below(rng, 3));
+				      rng_below(rng, 2));
 	s->len = large ? huge : rng_log(rng, most / page) * page;
 	s->slot = rng_below(rng, s->len / page) * page;
 	s->nlater = 0;
@@ -430,7 +430,7 @@ const struct race race = {
 		{ "size", size_names, "all", .help =
 		  "pages of private memory; all: either" },
 		{ "meanwhile", meanwhile_names, "all", .help =
-		  "what another thread does to the pages; all: nothing, or now and then migrate" },
+		  "what another thread does to the pages; all: nothing or migrate, as is drawn" },
 		{ "pages", NULL, "128", 1, 4096, "most pages changed at once" },
 		{ NULL }
 	},
