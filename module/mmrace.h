@@ -205,6 +205,7 @@ struct mmr_gather {
 	struct page		*batched;	/* a page table that its flush hands on, or NULL */
 	struct mmr_grace	grace;		/* that the table must wait for */
 	bool			dirty;		/* found a dirty pte since the last flush */
+	bool			deferred;	/* removes the rmaps now that it had put off */
 	bool			mprotect;	/* rights were taken away since the last flush */
 	bool			pfn;		/* works on a VM_PFNMAP vma */
 	struct mmr_gather_range	range;		/* what a plant put off flushing */
@@ -221,6 +222,7 @@ struct mmr_gather *mmr_gather_of_current(void);
 void mmr_gather_flushed(struct mmr_gather *gather);
 void mmr_gather_close(struct mmr_gather *gather);
 void mmr_pending_add(struct mmr_gather *gather, unsigned long folio);
+unsigned int mmr_pending_own(struct mmr_gather *gather, unsigned long folio);
 unsigned int mmr_pending_mark(struct mmr_gather *gather, unsigned long folio,
 			      enum mmr_pending_state state);
 unsigned int mmr_pending_find(unsigned long folio);

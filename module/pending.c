@@ -109,6 +109,7 @@ void mmr_gather_flushed(struct mmr_gather *gather)
 {
 	gather->rmap_ns = 0;
 	gather->dirty = false;
+	gather->deferred = false;
 	gather->unflushed = 0;
 	gather->table = 0;
 	gather->mprotect = false;
@@ -145,11 +146,15 @@ NOKPROBE_SYMBOL(own_record);
 
 void mmr_pending_add(struct mmr_gather *gather, unsigned long folio)
 {
+	struct pending *own = own_record(gather, folio);
 	unsigned int i;
 
 	gather->dirty = true;
-	if (own_record(gather, folio))
+	if (own) {
+		/* Another mapping of it, which has not been handed to the gather. */
+		WRITE_ONCE(own->tag, own->tag & ~(u64)MMR_PENDING_QUEUED);
 		return;
+	}
 	for (i = 0; i < PENDING_REACH; i++) {
 		struct pending *p = pending_slot(folio, i);
 		u64 old = READ_ONCE(p->tag);
@@ -166,6 +171,15 @@ void mmr_pending_add(struct mmr_gather *gather, unsigned long folio)
 	mmr_count(LOST_PENDING);
 }
 NOKPROBE_SYMBOL(mmr_pending_add);
+
+/* The states of @folio in this gather, 0 without a record. */
+unsigned int mmr_pending_own(struct mmr_gather *gather, unsigned long folio)
+{
+	struct pending *p = own_record(gather, folio);
+
+	return p ? READ_ONCE(p->tag) & TAG_STATE : 0;
+}
+NOKPROBE_SYMBOL(mmr_pending_own);
 
 /*
  * Returns the states that @folio has now. One without a record was found

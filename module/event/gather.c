@@ -27,6 +27,7 @@ void mmr_on_gather_page(struct mmr_event *ev)
 	if (!gather)
 		return;
 	gather->unflushed = mmr_arg(ev, MMR_PAGE);
+	gather->deferred = false;
 	mmr_pending_mark(gather, mmr_folio_of(gather->unflushed),
 			 MMR_PENDING_QUEUED);
 }

@@ -16,6 +16,11 @@
  * table again before it writes, and finds the entry gone. zap_pte_range()
  * says that a pte was dirty by marking the folio dirty, after it cleared the
  * pte and before it touches the rmap (5.10 to 7.2).
+ *
+ * A folio may have several mappings in one gather, some dirty and some clean, and the rmap of
+ * a clean one may go at once. What tells them apart is the order (zap_present_folio_ptes(), 6.12): of
+ * a dirty one that is done right the page is handed to the gather before its rmap goes, and that
+ * goes in tlb_flush_rmaps().
  */
 #include <linux/ktime.h>
 #include <linux/mm.h>
@@ -54,6 +59,22 @@ static bool lock_keeps_writeback_away(unsigned long folio)
 }
 NOKPROBE_SYMBOL(lock_keeps_writeback_away);
 
+void mmr_on_rmap_deferred(struct mmr_event *ev)
+{
+	struct mmr_gather *gather = ev->tagged ? mmr_gather_of_current() : NULL;
+
+	if (gather)
+		gather->deferred = true;
+}
+NOKPROBE_SYMBOL(mmr_on_rmap_deferred);
+
+static bool found_dirty(const struct mmr_gather *gather, unsigned int states)
+{
+	return (states & MMR_PENDING_DIRTY) &&
+	       (gather->deferred || !(states & MMR_PENDING_QUEUED));
+}
+NOKPROBE_SYMBOL(found_dirty);
+
 void mmr_on_rmap_remove(struct mmr_event *ev)
 {
 	struct mmr_gather *gather;
@@ -68,6 +89,8 @@ void mmr_on_rmap_remove(struct mmr_event *ev)
 	if (!gather->rmap_ns)
 		gather->rmap_ns = ktime_get_mono_fast_ns();
 	folio = event_folio(ev);
+	if (!found_dirty(gather, mmr_pending_own(gather, folio)))
+		return;
 	states = mmr_pending_mark(gather, folio, MMR_PENDING_NO_RMAP);
 	if (!lock_keeps_writeback_away(folio))
 		mmr_check_rmap_after_flush(gather, folio, states);

@@ -253,6 +253,46 @@ static void huge(void)
 	munmap(at, 2 * HUGE);
 }
 
+static void ask_for_huge_shmem(void)
+{
+	int fd = open("/sys/kernel/mm/transparent_hugepage/shmem_enabled", O_WRONLY);
+
+	if (fd < 0)
+		return;
+	dprintf(fd, "advise");
+	close(fd);
+}
+
+/*
+ * A huge page of shared memory, mapped by small entries: some dirty, some clean, and a hole in
+ * between, so that a zap takes them one after the other (6.12, folio_pte_batch()).
+ */
+static void patches(void)
+{
+	int fd = memfd_create("deeds", MFD_CLOEXEC);
+	char *at = map(4 * HUGE, -1), *small;
+	char *aligned = (char *)(((uintptr_t)at + HUGE - 1) & ~(HUGE - 1));
+
+	ask_for_huge_shmem();
+	if (fd < 0 || ftruncate(fd, HUGE) ||
+	    mmap(aligned, HUGE, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_FIXED, fd, 0) ==
+	    MAP_FAILED)
+		_exit(5);
+	madvise(aligned, HUGE, MADV_HUGEPAGE);
+	memset(aligned, 1, HUGE);
+	/* At an address that no huge entry can have. */
+	small = mmap(aligned + HUGE + page_size, HUGE, PROT_READ | PROT_WRITE,
+		     MAP_SHARED | MAP_FIXED, fd, 0);
+	if (small == MAP_FAILED)
+		_exit(5);
+	*(volatile char *)small = 2;
+	/* The last pages of a page table's span that the first is in; by a load. */
+	(void)*(volatile char *)(small + HUGE / 16 - 2 * page_size);
+	munmap(small, HUGE);
+	munmap(at, 4 * HUGE);
+	close(fd);
+}
+
 /* The same with a secondary MMU, so that notifiers have somebody to tell. */
 static void mirrored(void)
 {
@@ -314,6 +354,7 @@ static const struct {
 	{ "give_up", give_up },
 	{ "cow", cow },
 	{ "huge", huge },
+	{ "patches", patches },
 	{ "mirrored", mirrored },
 	{ "leave", leave },
 };
