@@ -48,8 +48,15 @@ static void forge_gather(struct mmr_gather *gather)
 
 const char *mmr_decides_rmap_after_flush(void)
 {
+	const struct mmr_probe *page = &mmr_probes[MMR_PROBE_GATHER_PAGE];
+
 	if (IS_ENABLED(CONFIG_S390))
 		return "s390 flushes when it changes the pte";
+	/* It tells a dirty mapping that is done right from one that is not (event/rmap.c). */
+	if (READ_ONCE(page->state) != MMR_ARMED)
+		return "gather.page is not armed";
+	if (mmr_probe_missed(page))
+		return "gather.page has missed hits";
 	return flush_is_unseen();
 }
 NOKPROBE_SYMBOL(mmr_decides_rmap_after_flush);
