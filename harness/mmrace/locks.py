@@ -4,12 +4,32 @@
 import fcntl
 import os
 import shutil
+import sys
 import tempfile
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import IO
 
 from mmrace.errors import InfraError
+
+
+# Whoever holds a lock for longer builds something: those who wait are told, after so many seconds.
+PATIENCE_S = 5.0
+_LOOK_S = 0.1
+
+
+def _acquire(handle: IO[str], path: Path) -> None:
+    told_at = time.monotonic() + PATIENCE_S
+    while time.monotonic() < told_at:
+        try:
+            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            return
+        except BlockingIOError:
+            time.sleep(_LOOK_S)
+    print(f"mmrace: waiting for another command, which holds {path}", file=sys.stderr, flush=True)
+    fcntl.flock(handle, fcntl.LOCK_EX)
 
 
 @contextmanager
@@ -22,7 +42,7 @@ def locked(path: Path) -> Iterator[None]:
         raise InfraError(f"cannot write {path}: {error.strerror}; free some disk space or set "
                          "MMRACE_CACHE to a directory that can be written") from None
     with handle:
-        fcntl.flock(handle, fcntl.LOCK_EX)
+        _acquire(handle, path)
         yield
 
 
