@@ -286,7 +286,7 @@ static void patches(void)
 	if (small == MAP_FAILED)
 		_exit(5);
 	*(volatile char *)small = 2;
-	/* The last pages of a page table's span that the first is in; by a load. */
+	/* Further on in the same huge page, by a load: clean. */
 	(void)*(volatile char *)(small + HUGE / 16 - 2 * page_size);
 	munmap(small, HUGE);
 	munmap(at, 4 * HUGE);
