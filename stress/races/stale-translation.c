@@ -95,7 +95,7 @@ static size_t span;	/* reserved at each address */
 static char *base, *aside, *canary;
 static uint64_t first, failures[ALL];
 static bool can_migrate;
-static uint64_t *migrated;	/* pages that arrived, in all rounds */
+static uint64_t migrated;	/* pages that arrived, in all rounds */
 
 static void store(void *arg)
 {
@@ -135,7 +135,7 @@ static void mover(void)
 		start = race_now_ns();
 		arrived = numa_move(base, s->len, true, race_rng());
 		s->move_ns = race_now_ns() - start;
-		*migrated += arrived > 0 ? arrived : 0;
+		migrated += arrived > 0 ? arrived : 0;
 		s->moves++;
 		/* Who waits for a page that is moved all the time never gets it. */
 		while (s->change != DONTNEED && s->last == stored && !s->writer_done &&
@@ -400,7 +400,6 @@ static void setup(void)
 		race_error("setup: %s", strerror(errno));
 	base = (char *)(((uintptr_t)p + pmd - 1) / pmd * pmd);
 	aside = base + span;
-	migrated = race_shared(sizeof(*migrated));
 	if (race_asked("meanwhile", "migrate"))
 		can_migrate = race_has("meanwhile", "migrate", numa_two_nodes() ? NULL :
 				       "needs two NUMA nodes");
@@ -410,7 +409,7 @@ static void extra(void)
 {
 	for (int i = 0; i < ALL; i++)
 		race_extra(change_names[i], failures[i]);
-	race_extra("migrated.pages", migrated ? *migrated : 0);
+	race_extra("migrated.pages", migrated);
 }
 
 const struct race race = {
