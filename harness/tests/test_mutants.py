@@ -2,6 +2,7 @@
 """Mutants: the records are sound, and a find is one only against the unmutated kernel."""
 
 import json
+import re
 import subprocess
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
@@ -152,6 +153,22 @@ def test_a_run_that_died_in_a_line_counts_as_far_as_it_goes(tmp_path: Path) -> N
     assert row["cells"] == 1
 
 
+def test_a_page_names_what_its_own_kernel_and_architecture_lack(tmp_path: Path) -> None:
+    (tmp_path / "run").mkdir()
+    (tmp_path / "run/results.ndjson").write_text(json.dumps({
+        "cell": "1", "name": "a", "kernel": {"id": "source:bookworm+slim"}, "arch": "x86_64",
+        "machine": {"variant": "default"}, "race": "lost-write", "mode": "widened", "splats": [],
+        "failures": 0, "replay": "", "verdict": "PASS", "theme": "a-theme",
+        "time_to_first_failure_s": None}) + "\n")
+    page = tmp_path / "page.md"
+    assert cli.main(["mutants", "--from", str(tmp_path / "run"), "--doc", str(page)]) == 0
+    unrun, = re.findall(r"^- not run yet: (.*)$", page.read_text(), re.MULTILINE)
+    assert set(unrun.split(", ")) == {
+        f"{mutant.name} (x86_64)" for mutant in mutants.find([], "bookworm")
+        if "x86_64" in mutant.arches}
+    assert "Where nothing can see one" not in page.read_text()
+
+
 @pytest.mark.parametrize("words, told", [
     (["--base", "potato"], "no mutant has a patch for 'potato'; --base takes: bookworm, trixie"),
     (["--arch", "vax"], "unknown architecture 'vax'"),
@@ -209,6 +226,7 @@ def test_a_later_run_of_a_mutant_counts_and_the_page_says_what_was_found() -> No
     old = rows_of(set())
     new = rows_of({(True, "lost-write", "natural")})
     page = mutants_view.page(mutants_view.merged([*old, *new]))
+    assert page.startswith("# Mutants: x86_64 source:trixie\n")
     assert "x86_64, source:trixie: 1 of 1 mutants found" in page
     assert "false alarms on unmutated kernels: 0" in page
     assert page.count("| m |") == 1

@@ -40,7 +40,8 @@ examples:
   ./mmrace mutants --base bookworm mprotect-unflushed
   ./mmrace mutants --patch my.patch --tree linux --json
   ./mmrace mutants --patch my.patch --tree linux@v6.12 --race stale-translation --boots 5
-  ./mmrace mutants --from runs/20261121-080000 --doc docs/mutants.md
+  ./mmrace mutants --arch s390x --boots 3 --doc docs/mutants/s390x-trixie.md
+  ./mmrace mutants --from runs/20261121-080000 runs/20261121-090000
 """
 
 
@@ -161,6 +162,22 @@ def _run(args: argparse.Namespace, progress: Progress) -> tuple[list[dict[str, A
     return rows, True
 
 
+def _left_out(rows: list[dict[str, Any]]) -> tuple[list[str], list[str]]:
+    """Of the architectures and kernels that rows are about: the mutants that no row is about, and
+    where and why nothing can see one."""
+    ran = {(row["mutant"], row["arch"], row["kernel"].partition("+")[0]) for row in rows}
+    unrun, unseen = [], []
+    for arch, base in mutants_view.places(rows):
+        for mutant in mutants.find([]):
+            if base not in (mutant.source, *(f"source:{suite}" for suite in mutant.also)):
+                continue
+            if arch in mutant.arches and (mutant.name, arch, base) not in ran:
+                unrun.append(f"{mutant.name} ({arch})")
+            unseen += [f"**{mutant.name}** on {arch}: {reason}." for where, reason in mutant.unseen
+                       if where == arch]
+    return unrun, unseen
+
+
 def main(args: argparse.Namespace) -> int:
     """Run, or gather, and print the matrix."""
     console = common.console_for(args.json)
@@ -177,12 +194,7 @@ def main(args: argparse.Namespace) -> int:
         # A build's log has brackets that are nobody's markup.
         console.print(line, highlight=False, soft_wrap=True, markup=False)
     if args.doc:
-        ran = {(row["mutant"], row["arch"]) for row in rows}
-        args.doc.write_text(mutants_view.page(rows, [
-            f"{mutant.name} ({arch})" for mutant in mutants.find([]) for arch in mutant.arches
-            if (mutant.name, arch) not in ran], [
-            f"**{mutant.name}** on {arch}: {reason}." for mutant in mutants.find([])
-            for arch, reason in mutant.unseen]))
+        args.doc.write_text(mutants_view.page(rows, *_left_out(rows)))
     if not complete:
         return common.EXIT_INTERRUPTED
     if rows and not any(row["judged"] for row in rows):
