@@ -24,6 +24,9 @@
  * signal, by itself or by exec, while others read and write it from outside, and a kernel
  * thread of the module's borrows its mm, where there is the module: in most rounds it lingers,
  * storing into shared memory by the mm's translations while they are torn down.
+ * With --tables collapsed a collapse takes one of its page tables away first. That
+ * table is freed when nobody can walk it any more, as a part of a page where tables
+ * are smaller than pages (powerpc, s390), and the process dies before or after.
  *
  * Oracle. After waitpid() the shared memory does not change, and memory that this
  * process takes then keeps what it writes there. What lingers stores nothing once
@@ -51,6 +54,9 @@
 #include "device.h"
 #include "race.h"
 
+#ifndef MADV_COLLAPSE
+#define MADV_COLLAPSE 25
+#endif
 #ifndef SYS_process_mrelease
 #define SYS_process_mrelease 448
 #endif
@@ -58,6 +64,7 @@
 #define THREADS		2
 #define TABLES		24	/* of page tables, at most, with one page each */
 #define PAGES		64
+#define FILLERS		16	/* tables more, below this number: powerpc has at most 16 in a page */
 #define CANARY_PAGES	128
 #define CANARY		0x6d6d726163652121ULL
 #define DELAY_NS	300000
@@ -73,6 +80,7 @@ enum end { KILLED, EXITED, EXECED, RELEASED, ALL };
 static const char *const end_names[] = {
 	"kill", "exit", "exec", "mrelease", "all", NULL
 };
+static const char *const table_names[] = { "plain", "collapsed", "all", NULL };
 
 static struct shared {
 	_Alignas(64) volatile uint64_t counter[THREADS + 1][8];
@@ -80,12 +88,15 @@ static struct shared {
 	atomic_uint ready, pid, reaped, leave, outside_left;
 	enum end how;
 	bool linger, alone;	/* in this round: a kernel thread stays, outsiders keep away */
+	bool collapse;
+	unsigned int fillers;
 	uint64_t lent;		/* children whose mm a kernel thread borrowed */
+	uint64_t collapsed;	/* children that lost a table to a collapse */
 } *s;
 
 static char *private_at;	/* where the child has memory of its own */
 static size_t span;
-static bool no_mrelease;
+static bool no_mrelease, plain, collapsed;
 static int device = -1;
 static uint64_t changed, scribbled, outside, lingered;
 static volatile uint64_t *canary;
@@ -120,6 +131,35 @@ static void *child_thread(void *arg)
 		s->counter[self][0] = n;
 	}
 	return NULL;
+}
+
+/*
+ * A table that is the mm's newest is taken away by a collapse. How many there were before decides
+ * which part of which page it is.
+ */
+static void collapse_a_table(void)
+{
+	size_t size = FILLERS * span + 2 * span;
+	char *fill = mmap(NULL, size, PROT_READ | PROT_WRITE,
+			  MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+	char *p = mmap(NULL, 2 * span, PROT_READ | PROT_WRITE,
+		       MAP_SHARED | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+	char *huge = (char *)(((uintptr_t)p + span - 1) / span * span);
+	unsigned int ready;
+
+	if (fill == MAP_FAILED || p == MAP_FAILED)
+		_exit(1);
+	madvise(fill, size, MADV_NOHUGEPAGE);
+	/* The other threads' tables come first. */
+	while ((ready = atomic_load(&s->ready)) < THREADS)
+		race_futex_wait(&s->ready, ready, NAP_MS);
+	for (unsigned int i = 0; i < s->fillers; i++)
+		fill[i * span] = 1;
+	*(volatile char *)huge = 1;
+	/* No memory, or no such page: the round is a plain one. */
+	if (!madvise(huge, span, MADV_COLLAPSE))
+		s->collapsed++;
+	munmap(p, 2 * span);
 }
 
 /* The CPU that none of the program's threads is pinned to; -1: there is none. */
@@ -162,6 +202,10 @@ static void child(pid_t parent)
 	for (uintptr_t i = 0; i < THREADS; i++)
 		if (pthread_create(&thread, NULL, child_thread, (void *)i))
 			_exit(1);
+	if (s->collapse)
+		collapse_a_table();
+	atomic_fetch_add(&s->ready, 1);
+	race_futex_wake(&s->ready);
 	/* The program may die before it could be our death's cause. */
 	while (!atomic_load(&s->leave) && getppid() == parent)
 		race_futex_wait(&s->leave, 0, NAP_MS);
@@ -230,6 +274,9 @@ static void prepare(void)
 	s->linger = race_round() % 4;
 	/* A CPU that has other work switches away from the mm, and forgets it. */
 	s->alone = race_round() % 2;
+	/* A huge page to clear each time: where there is a choice, few. */
+	s->collapse = collapsed && (!plain || race_round() % 8 == 5);
+	s->fillers = rng_below(race_rng(), FILLERS);
 	s->ready = s->pid = s->reaped = s->leave = s->outside_left = 0;
 	s->lingering[0] = 0;
 	madvise((void *)canary, CANARY_PAGES * race_page_size(), MADV_DONTNEED);
@@ -263,7 +310,7 @@ static pid_t start(void)
 			dup2(null, STDOUT_FILENO);
 		child(parent);
 	}
-	while ((ready = atomic_load(&s->ready)) < THREADS) {
+	while ((ready = atomic_load(&s->ready)) < THREADS + 1) {
 		if (waitpid(pid, NULL, WNOHANG)) {
 			race_void("the child had not the memory for its threads");
 			return 0;
@@ -373,6 +420,9 @@ static void setup(void)
 	size_t page = race_page_size(), size;
 	const char *missing;
 
+	plain = race_asked("tables", "plain");
+	if (race_asked("tables", "collapsed"))
+		collapsed = race_has("tables", "collapsed", race_need_missing("thp"));
 	/* The child inherits it: a borrower goes on while the file is open. */
 	device = device_open(MMRACE_HAS_BORROW, &missing);
 	if (device < 0)
@@ -397,6 +447,7 @@ static void extra(void)
 	race_extra("outside", outside);
 	race_extra("lingered", lingered);
 	race_extra("lent", s ? s->lent : 0);
+	race_extra("collapsed", s ? s->collapsed : 0);
 }
 
 const struct race race = {
@@ -415,6 +466,8 @@ const struct race race = {
 	.options = (const struct race_option[]){
 		{ "end", end_names, "all", .help =
 		  "how the process ends; all takes turns" },
+		{ "tables", table_names, "all", .help =
+		  "collapsed: one of its page tables was just taken away; all takes turns" },
 		{ NULL }
 	},
 	.actors = (const struct race_actor[]){
