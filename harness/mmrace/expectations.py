@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0
 """Which failures are expected where, and why: configs/expectations.toml."""
 
+import itertools
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
@@ -8,7 +9,7 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
-from mmrace import build, config
+from mmrace import build, config, kconfig, kernels
 from mmrace.cell import MODES, Cell
 from mmrace.errors import UsageError
 from mmrace.paths import CONFIGS
@@ -45,13 +46,22 @@ class Rule:
     kernel: tuple[str, ...]
     options: tuple[tuple[str, str], ...]
     checkers: bool
+    machines: tuple[str, ...]
+    scenarios: tuple[str, ...]
     expectation: Expectation
 
     def matches(self, cell: Cell, upstream: str) -> bool:
         """Whether it tells of that cell on a kernel of that upstream version."""
         return (self.race in (ANY, cell.race) and cell.arch in self.arches
                 and cell.mode in self.modes and set(self.options) <= set(cell.options)
-                and self.checkers <= cell.checkers and version_matches(upstream, self.kernel))
+                and self.checkers <= cell.checkers
+                and (not self.machines or cell.variant in self.machines)
+                and (not self.scenarios or _scenario(cell) in self.scenarios)
+                and version_matches(upstream, self.kernel))
+
+
+def _scenario(cell: Cell) -> str | None:
+    return kernels.parse_id(cell.kernel, config.arch(cell.arch)).scenario
 
 
 def _parts(version: str) -> tuple[int, ...]:
@@ -86,6 +96,13 @@ def _check(rule: Rule, where: str) -> None:
             version_matches("0", (comparison,))
         except UsageError as error:
             raise UsageError(f"{where}: {error}") from None
+    try:
+        for machine, arch in itertools.product(rule.machines, rule.arches):
+            config.variant(machine, arch)
+        for scenario in rule.scenarios:
+            kconfig.check_scenario(scenario)
+    except UsageError as error:
+        raise UsageError(f"{where}: {error}") from None
 
 
 def _rule(record: Record) -> Rule:
@@ -99,6 +116,8 @@ def _rule(record: Record) -> Rule:
                 options=tuple(tuple(pair.partition("=")[::2])  # type: ignore[misc]
                               for pair in record.texts("options", [])),
                 checkers=record.flag("checkers", False),
+                machines=tuple(record.texts("machines", [])),
+                scenarios=tuple(record.texts("scenarios", [])),
                 expectation=Expectation(verdicts, record.text("reason"),
                                         record.text("fix", "") or None))
     record.done()

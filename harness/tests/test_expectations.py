@@ -57,12 +57,28 @@ def test_a_kernel_s_own_failures_are_those_of_both_modes() -> None:
     assert own_failures(cell("x86_64", "control"), "6.12.107") == ()
 
 
+@pytest.mark.parametrize("change, expected", [
+    ({}, True),
+    ({"variant": "default"}, False),
+    ({"kernel": "source:trixie+slim"}, False),
+    ({"kernel": "debian:trixie"}, False),
+])
+def test_what_shows_on_some_machines_and_kernels_alone(change: dict[str, str],
+                                                       expected: bool) -> None:
+    known = Cell("source:trixie+debug", "ppc64le", "stale-translation", "natural", 5, 1,
+                 variant="numa")
+    verdicts = expectation(replace(known, **change), "6.12.107").verdicts
+    assert (Verdict.PANIC in verdicts) is expected
+
+
 @pytest.mark.parametrize("changed, says", [
     ('race = "lost-wrote"', "'race' has the unknown 'lost-wrote'"),
     ('arches = ["vax"]', "'arches' has the unknown 'vax'"),
     ('modes = ["wide"]', "'modes' has the unknown 'wide'"),
     ('kernel = ["~6.2"]', "bad kernel comparison '~6.2'"),
     ('verdicts = ["BAD"]', "'BAD' is not a valid Verdict"),
+    ('machines = ["vax"]', "unknown machine variant 'vax'"),
+    ('scenarios = ["slom"]', "unknown scenario 'slom'"),
     ('raeson = "x"', "'raeson' means nothing here; did you mean 'reason'?"),
 ])
 def test_an_entry_that_could_never_match_is_refused(changed: str, says: str,
