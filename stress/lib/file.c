@@ -7,6 +7,7 @@
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/stat.h>
+#include <sys/statvfs.h>
 #include <sys/sysmacros.h>
 #include <unistd.h>
 
@@ -79,6 +80,21 @@ const char *dir_missing(const char *dir)
 	return why;
 }
 
+const char *race_file_missing(size_t size)
+{
+	static char why[REASON_MAX];
+	struct statvfs fs;
+
+	if (statvfs(args.dir, &fs))
+		race_error("statvfs %s: %s", args.dir, strerror(errno));
+	/* What finds the blocks takes blocks, too. */
+	if ((uint64_t)fs.f_bfree * fs.f_frsize >= size + size / 16)
+		return NULL;
+	snprintf(why, sizeof(why), "--dir %.100s has no room for a file of %zu KiB",
+		 args.dir, size >> 10);
+	return why;
+}
+
 static void fill(int fd, size_t size)
 {
 	static const char zeros[65536];
@@ -99,12 +115,16 @@ static void fill(int fd, size_t size)
 
 int race_file(const char *suffix, char *path, size_t size)
 {
+	const char *missing;
 	char name[256];
 	int fd;
 
 	if (snprintf(name, sizeof(name), "%s/mmrace-%s-%d%s", args.dir,
 		     race.name, getpid(), suffix) >= (int)sizeof(name))
 		race_error("--dir %s: name too long", args.dir);
+	missing = race_file_missing(size);
+	if (missing)
+		race_skip("%s", missing);
 	/* What a killed namesake of ours left is no use to anyone. */
 	unlink(name);
 	race_undo_unlink(name);

@@ -38,6 +38,8 @@ int huge_shmem(size_t len, const char **missing)
 int huge_file(size_t len, const char **missing)
 {
 	*missing = race_need_missing("dir");
+	if (!*missing)
+		*missing = race_file_missing(len);
 	return *missing ? -1 : race_file(".huge", NULL, len);
 }
 

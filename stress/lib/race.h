@@ -207,9 +207,11 @@ bool race_until_fault(void (*body)(void *arg), void *arg,
 
 /* --- files --------------------------------------------------------------- */
 
+/* Why a file of that many bytes cannot be had in --dir, which is there; NULL: it can. */
+const char *race_file_missing(size_t size);
 /*
  * main: a new file in --dir that is gone after the program, however that ends.
- * Returns an open descriptor; path gets its name.
+ * Returns an open descriptor; path gets its name. Without room for it the program is a skip.
  */
 int race_file(const char *suffix, char *path, size_t size);
 

@@ -16,10 +16,10 @@
 #include "core.h"
 #include "ktap.h"
 
-enum deed { PASS, FAIL, SKIP, ERROR, VOID, DIE, HANG, FAULT, UNDO };
+enum deed { PASS, FAIL, SKIP, ERROR, VOID, DIE, HANG, FAULT, UNDO, HOARD };
 static const char *const deeds[] = {
 	"pass", "fail", "skip", "error", "void", "die", "hang", "fault", "undo",
-	NULL
+	"hoard", NULL
 };
 
 #define RUN_S "2"	/* seconds, long enough for some rounds on a busy machine */
@@ -47,6 +47,8 @@ static void setup(void)
 	s->thread_acts = s->process_acts = s->loop_acts = s->loop_early = 0;
 	if (deed() == UNDO)
 		race_file(".left", NULL, race_page_size());
+	if (deed() == HOARD)
+		race_file(".hoard", NULL, (size_t)1 << 60);
 	page = mmap(NULL, race_page_size(), PROT_NONE,
 		    MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
 }
@@ -239,6 +241,8 @@ static void skips(void)
 {
 	CHECK(run("skip", "1") == 4);
 	CHECK(says("\"status\":\"skip\",\"reason\":\"told to\""));
+	CHECK(run("hoard", "1") == 4);
+	CHECK(says("has no room for a file of 1125899906842624 KiB"));
 }
 
 static void errs(void)
