@@ -415,6 +415,16 @@ static void live_and_die(void)
 	}
 }
 
+static const char *collapse_missing(void)
+{
+	const char *missing = race_need_missing("thp");
+
+	/* Of no memory at all it says whether the kernel knows the call. */
+	if (!missing && madvise(NULL, 0, MADV_COLLAPSE))
+		missing = "the kernel has no MADV_COLLAPSE";
+	return missing;
+}
+
 static void setup(void)
 {
 	size_t page = race_page_size(), size;
@@ -422,7 +432,7 @@ static void setup(void)
 
 	plain = race_asked("tables", "plain");
 	if (race_asked("tables", "collapsed"))
-		collapsed = race_has("tables", "collapsed", race_need_missing("thp"));
+		collapsed = race_has("tables", "collapsed", collapse_missing());
 	/* The child inherits it: a borrower goes on while the file is open. */
 	device = device_open(MMRACE_HAS_BORROW, &missing);
 	if (device < 0)
