@@ -283,15 +283,16 @@ class Campaign:
 
     def __init__(self, session: Session, plan: Plan, tell: Callable[[str], None],
                  done: Sequence[dict[str, Any]] = ()) -> None:
-        """`done` are rows of earlier runs: what they have is not run again."""
+        """`done` are rows of earlier runs: what could be judged there is not run again."""
         self._session = session
         self._plan = plan
         self._tell = tell
         self._deadline = (None if plan.budget is None else time.monotonic() + plan.budget)
         self._noise: dict[tuple[str, str, str, Trial], set[str]] = {}
-        self._done = {(row["kernel"], row["machine"], row["arch"]) for row in done
+        judged = [row for row in done if row["judged"]]
+        self._done = {(row["kernel"], row["machine"], row["arch"]) for row in judged
                       if row["mutant"] is not None}
-        for row in done:
+        for row in judged:
             if row["mutant"] is None:
                 self._learn(row)
 

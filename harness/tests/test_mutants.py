@@ -91,6 +91,8 @@ def test_what_an_earlier_run_has_is_not_run_again_but_counts() -> None:
     earlier = rows_of({(False, "lost-write", "natural")})
     assert rows_of(set(), done=earlier) == []
     assert rows_of(set(), done=earlier[1:]) == [], "nothing to compare, so no control"
+    skipped = [{**row, "judged": 0} for row in earlier]
+    assert len(rows_of(set(), done=skipped)) == len(earlier), "where all was a SKIP, say"
     again, = rows_of({(True, "lost-write", "natural"), (True, "one-memory", "natural")},
                      done=earlier[:1])
     hits = {score["race"]: score["hits"] for score in again["races"] if score["hits"]}

@@ -73,7 +73,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--budget", type=common.positive(float), default=None,
                         help="seconds after which no further kernel is begun")
     parser.add_argument("--resume", nargs="+", type=Path, default=[], metavar="RUN",
-                        help="do not run again what these run directories have rows of")
+                        help="do not run again what could be judged in these run directories")
     parser.add_argument("--from", dest="runs", nargs="+", type=Path, metavar="RUN",
                         help="run nothing; take the rows of these run directories")
     parser.add_argument("--doc", type=Path, metavar="FILE", help="write the matrix as a page")
