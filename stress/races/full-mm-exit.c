@@ -65,6 +65,7 @@
 #define TABLES		24	/* of page tables, at most, with one page each */
 #define PAGES		64
 #define FILLERS		16	/* tables more, below this number: powerpc has at most 16 in a page */
+#define COLLAPSE_ONE_IN	8	/* rounds, where there is a choice: each clears a huge page */
 #define CANARY_PAGES	128
 #define CANARY		0x6d6d726163652121ULL
 #define DELAY_NS	300000
@@ -274,8 +275,8 @@ static void prepare(void)
 	s->linger = race_round() % 4;
 	/* A CPU that has other work switches away from the mm, and forgets it. */
 	s->alone = race_round() % 2;
-	/* A huge page to clear each time: where there is a choice, few. */
-	s->collapse = collapsed && (!plain || race_round() % 8 == 5);
+	/* By lot, so that it meets every way to end. */
+	s->collapse = collapsed && (!plain || !rng_below(race_rng(), COLLAPSE_ONE_IN));
 	s->fillers = rng_below(race_rng(), FILLERS);
 	s->ready = s->pid = s->reaped = s->leave = s->outside_left = 0;
 	s->lingering[0] = 0;
