@@ -64,7 +64,7 @@ def test_the_example_of_a_matrix_is_one(tmp_path: Path) -> None:
     assert {cell.mode for cell in cells_of(tmp_path / "mine.toml", 1)} == {"control", "widened"}
 
 
-def test_every_page_is_in_the_readme() -> None:
+def test_every_page_is_in_its_index() -> None:
     for page in PAGES[1:]:
         index = TREE / "README.md" if page.parent.name == "docs" else page.parent.with_suffix(".md")
         assert f"({page.relative_to(index.parent)})" in index.read_text()

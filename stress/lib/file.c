@@ -122,11 +122,11 @@ int race_file(const char *suffix, char *path, size_t size)
 	if (snprintf(name, sizeof(name), "%s/mmrace-%s-%d%s", args.dir,
 		     race.name, getpid(), suffix) >= (int)sizeof(name))
 		race_error("--dir %s: name too long", args.dir);
+	/* What a killed namesake of ours left is no use to anyone. */
+	unlink(name);
 	missing = race_file_missing(size);
 	if (missing)
 		race_skip("%s", missing);
-	/* What a killed namesake of ours left is no use to anyone. */
-	unlink(name);
 	race_undo_unlink(name);
 	fd = open(name, O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
 	if (fd < 0)

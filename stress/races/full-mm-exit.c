@@ -89,7 +89,7 @@ static struct shared {
 	atomic_uint ready, pid, reaped, leave, outside_left;
 	enum end how;
 	bool linger, alone;	/* in this round: a kernel thread stays, outsiders keep away */
-	bool collapse;
+	bool collapse;		/* in this round: a table goes, after so many more */
 	unsigned int fillers;
 	uint64_t lent;		/* children whose mm a kernel thread borrowed */
 	uint64_t collapsed;	/* children that lost a table to a collapse */
@@ -97,7 +97,7 @@ static struct shared {
 
 static char *private_at;	/* where the child has memory of its own */
 static size_t span;
-static bool no_mrelease, plain, collapsed;
+static bool no_mrelease, can_collapse;
 static int device = -1;
 static uint64_t changed, scribbled, outside, lingered;
 static volatile uint64_t *canary;
@@ -276,7 +276,8 @@ static void prepare(void)
 	/* A CPU that has other work switches away from the mm, and forgets it. */
 	s->alone = race_round() % 2;
 	/* By lot, so that it meets every way to end. */
-	s->collapse = collapsed && (!plain || !rng_below(race_rng(), COLLAPSE_ONE_IN));
+	s->collapse = can_collapse && (!race_asked("tables", "plain") ||
+				       !rng_below(race_rng(), COLLAPSE_ONE_IN));
 	s->fillers = rng_below(race_rng(), FILLERS);
 	s->ready = s->pid = s->reaped = s->leave = s->outside_left = 0;
 	s->lingering[0] = 0;
@@ -431,9 +432,8 @@ static void setup(void)
 	size_t page = race_page_size(), size;
 	const char *missing;
 
-	plain = race_asked("tables", "plain");
 	if (race_asked("tables", "collapsed"))
-		collapsed = race_has("tables", "collapsed", collapse_missing());
+		can_collapse = race_has("tables", "collapsed", collapse_missing());
 	/* The child inherits it: a borrower goes on while the file is open. */
 	device = device_open(MMRACE_HAS_BORROW, &missing);
 	if (device < 0)
