@@ -218,61 +218,140 @@ static void mirror_of_another(void)
 	munmap((void *)at, page_size);
 }
 
-/* Takes the page away and brings another one, until told to stop. */
-static atomic_bool stop;
+/* A page that goes away and comes back: again and again, or once for each round. */
+struct churn {
+	volatile uint64_t *at;
+	atomic_bool stop;
+	atomic_uint begun;	/* by the mirror: a load is about to begin */
+	atomic_uint ended;	/* by the churn: the page of that round is another one */
+};
 
-static void *churn(void *arg)
+static void exchange_page(volatile uint64_t *at)
 {
-	volatile uint64_t *at = arg;
+	madvise((void *)at, page_size, MADV_DONTNEED);
+	at[0] = 1;
+}
 
-	while (!atomic_load(&stop)) {
-		madvise((void *)at, page_size, MADV_DONTNEED);
-		at[0] = 1;
+/* With rests: a verification is of what stays the same while it looks. */
+static void *churn_always(void *arg)
+{
+	struct churn *churn = arg;
+
+	for (unsigned int i = 1; !atomic_load(&churn->stop); i++) {
+		exchange_page(churn->at);
+		if (i % 8 == 0)
+			usleep(500);
 	}
 	return NULL;
 }
 
 /*
- * Loads and verifies in turn until the churn has taken @drops translations away, or one
- * was stale and @until_stale. Returns how many were stale.
+ * Once a round, each time 50 us later into the load than the last: which of these falls
+ * between its finding the page and its keeping it depends on the machine.
  */
-static uint32_t verify_under_churn(uint32_t flags, uint32_t delay_ns, uint64_t drops, bool until_stale)
+static void *churn_once(void *arg)
 {
-	volatile uint64_t *at = map_words(1);
+	struct churn *churn = arg;
+	unsigned int round = 0;
+
+	while (!atomic_load(&churn->stop)) {
+		if (atomic_load(&churn->begun) == round)
+			continue;
+		round++;
+		usleep(round % 20 * 50);
+		exchange_page(churn->at);
+		atomic_store(&churn->ended, round);
+	}
+	return NULL;
+}
+
+static struct mmrace_mirror_stat mirror_stat(void)
+{
+	struct mmrace_mirror_stat stat = { 0 };
+
+	CHECK(!call(MMRACE_IOC_MIRROR_STAT, &stat));
+	return stat;
+}
+
+/* One load and one verification. Returns how many translations were stale: 0 or 1. */
+static uint32_t mirror_round(volatile uint64_t *at, struct churn *once)
+{
 	struct mmrace_mirror_run load = {
 		.addr = address(at), .op = MMRACE_MIRROR_LOAD, .max = 1, .rounds = 1,
 	};
 	struct mmrace_mirror_run run = {
 		.addr = address(at), .op = MMRACE_MIRROR_VERIFY, .rounds = 1,
 	};
-	struct mmrace_mirror_stat stat = { 0 };
-	uint32_t bad = 0, done = 0;
-	time_t limit = time(NULL) + 120;
-	pthread_t thread;
+	unsigned int round = once ? atomic_fetch_add(&once->begun, 1) + 1 : 0;
 
-	atomic_store(&stop, false);
-	CHECK(!mirror(at, 1, 0, flags, delay_ns));
-	pthread_create(&thread, NULL, churn, (void *)at);
-	while (stat.dropped < drops && !(until_stale && bad) && time(NULL) < limit) {
-		CHECK(!call(MMRACE_IOC_MIRROR_RUN, &load) && !load.bad);
-		CHECK(!call(MMRACE_IOC_MIRROR_RUN, &run));
-		bad += run.bad;
-		done += run.done;
-		CHECK(!call(MMRACE_IOC_MIRROR_STAT, &stat));
-	}
-	atomic_store(&stop, true);
-	pthread_join(thread, NULL);
-	printf("# %u verified, %u stale; %llu faults, %llu retries, %llu dropped\n", done, bad,
+	CHECK(!call(MMRACE_IOC_MIRROR_RUN, &load) && !load.bad);
+	/* What a verification meets while pages still come and go it cannot judge. */
+	while (once && atomic_load(&once->ended) != round)
+		usleep(50);
+	CHECK(!call(MMRACE_IOC_MIRROR_RUN, &run));
+	return run.bad;
+}
+
+static void tell(uint32_t rounds, uint32_t bad)
+{
+	struct mmrace_mirror_stat stat = mirror_stat();
+
+	printf("# %u rounds, %u stale; %llu faults, %llu retries, %llu dropped\n", rounds, bad,
 	       (unsigned long long)stat.faults, (unsigned long long)stat.retries,
 	       (unsigned long long)stat.dropped);
-	CHECK((stat.dropped >= drops || bad) && !stat.stale);
-	munmap((void *)at, page_size);
-	return bad;
+	CHECK(!stat.stale);
 }
 
 static void mirror_is_right_under_churn(void)
 {
-	CHECK(verify_under_churn(0, 20000, 50, false) == 0);
+	struct churn churn = { .at = map_words(1) };
+	time_t limit = time(NULL) + 120;
+	uint32_t bad = 0, rounds = 0;
+	pthread_t thread;
+
+	CHECK(!mirror(churn.at, 1, 0, 0, 20000));
+	pthread_create(&thread, NULL, churn_always, &churn);
+	while (mirror_stat().dropped < 50 && time(NULL) < limit) {
+		bad += mirror_round(churn.at, NULL);
+		rounds++;
+	}
+	atomic_store(&churn.stop, true);
+	pthread_join(thread, NULL);
+	tell(rounds, bad);
+	CHECK(!bad && mirror_stat().dropped >= 50);
+	munmap((void *)churn.at, page_size);
+}
+
+/*
+ * Loads that each meet one exchange of the page, until @wanted of them collided: were
+ * begun anew by a good mirror, or kept what was gone. Returns how many were stale.
+ */
+static uint32_t collide(uint32_t flags, uint32_t wanted)
+{
+	struct churn churn = { .at = map_words(1) };
+	time_t limit = time(NULL) + 120;
+	uint32_t bad = 0, rounds = 0;
+	pthread_t thread;
+
+	CHECK(!mirror(churn.at, 1, 0, flags, MMRACE_DEV_MAX_DELAY_NS));
+	pthread_create(&thread, NULL, churn_once, &churn);
+	while (bad < wanted && mirror_stat().retries < wanted && time(NULL) < limit) {
+		/* The load is to look for its page, not to have it. */
+		exchange_page(churn.at);
+		bad += mirror_round(churn.at, &churn);
+		rounds++;
+	}
+	atomic_store(&churn.stop, true);
+	pthread_join(thread, NULL);
+	tell(rounds, bad);
+	CHECK(bad >= wanted || mirror_stat().retries >= wanted);
+	munmap((void *)churn.at, page_size);
+	return bad;
+}
+
+static void mirror_begins_anew(void)
+{
+	CHECK(collide(0, 3) == 0);
 }
 
 static void borrowing(void)
@@ -428,7 +507,7 @@ static void broken_mirrors_are_seen(void)
 		CHECK(mirror(at, 1, 0, MMRACE_MIRROR_DEAF, 0) == EPERM);
 		return;
 	}
-	CHECK(verify_under_churn(MMRACE_MIRROR_NO_RETRY, 1000000, 100000, true) > 0);
+	CHECK(collide(MMRACE_MIRROR_NO_RETRY, 3) == 3);
 	close(dev);
 	dev = open(MMRACE_DEVICE_PATH, O_RDWR);
 	at = map_words(1);
@@ -448,6 +527,7 @@ CASE(pin_loop)
 CASE(mirror_follows)
 CASE(mirror_of_another)
 CASE(mirror_is_right_under_churn)
+CASE(mirror_begins_anew)
 CASE(borrowing)
 CASE(borrowed_while_exiting)
 CASE(lingering)
@@ -466,6 +546,7 @@ static const struct test tests[] = {
 	TEST(mirror_follows),
 	TEST(mirror_of_another),
 	TEST(mirror_is_right_under_churn),
+	TEST(mirror_begins_anew),
 	TEST(borrowing),
 	TEST(borrowed_while_exiting),
 	TEST(lingering),
