@@ -137,6 +137,17 @@ def test_a_guest_that_stops_is_a_hang(parts: tuple[kernels.Kernel, Path], tmp_pa
         assert lost.value.kind == "hang" and "while it booted" not in lost.value.detail
 
 
+def test_a_guest_that_stops_while_it_boots_is_a_hang(parts: tuple[kernels.Kernel, Path],
+                                                     tmp_path: Path) -> None:
+    kernel, image = parts
+    with QemuMachine(kernel, config.variant("one-cpu", "x86_64"), image, tmp_path) as machine:
+        machine.qmp("stop")
+        with pytest.raises(MachineLost) as lost:
+            Agent(machine).wait_ready(2)
+        assert lost.value.kind == "hang" and lost.value.detail.startswith("booting: no answer")
+    assert "HLT=" in (tmp_path / "registers.txt").read_text()
+
+
 def test_a_guest_that_panics_at_once_is_a_panic(parts: tuple[kernels.Kernel, Path],
                                                 tmp_path: Path) -> None:
     kernel, image = parts

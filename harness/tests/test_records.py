@@ -66,6 +66,10 @@ class SlowLink:
         """It never dies."""
         raise AssertionError("alive")
 
+    def silence(self, detail: str) -> MachineLost:
+        """It is slow."""
+        return MachineLost("slow", detail)
+
     def use(self) -> canary.Use:
         """One of its threads waits for a CPU all the time, or each in turn, or none ever."""
         now = time.monotonic()
@@ -108,8 +112,19 @@ def test_waiting_is_what_the_kernel_says_of_a_process() -> None:
 
 
 def test_silence_is_one_where_nothing_is_slow() -> None:
-    quick = Agent(SlowLink(60), silence_s=0.1, slowdown=lambda: 1.0)
+    quick = Agent(SlowLink(0.0), silence_s=0.1, slowdown=lambda: 1.0)
+    quick.wait(lambda record: True, 30, "booting")
+    quick.link = SlowLink(60)
     with pytest.raises(MachineLost) as lost:
-        quick.wait(lambda record: False, 30, "booting")
+        quick.wait(lambda record: False, 30, "ping")
     assert lost.value.kind == "hang"
-    assert "nothing heard from the machine while it booted" in lost.value.detail
+    assert lost.value.detail.startswith("nothing heard from the machine for ")
+
+
+def test_why_a_machine_never_comes_up_is_its_link_s_to_say() -> None:
+    for silence_s, detail in ((0.1, "nothing heard from the machine while it booted for 0 s"),
+                              (60.0, "booting: no answer within 0 s")):
+        quick = Agent(SlowLink(60), silence_s=silence_s, slowdown=lambda: 1.0)
+        with pytest.raises(MachineLost) as lost:
+            quick.wait(lambda record: False, 0.4, "booting")
+        assert (lost.value.kind, lost.value.detail) == ("slow", detail)

@@ -15,7 +15,11 @@ Message = dict[str, Any]
 
 
 class MachineLost(Exception):
-    """The machine is gone or silent; `kind` is `panic`, `hang` or `lost`."""
+    """The machine is gone or silent.
+
+    `kind` is `panic`, `hang` or `lost`; what an emulator did to its own guest is `abort` (it
+    ended) or `emulator`.
+    """
 
     def __init__(self, kind: str, detail: str) -> None:
         super().__init__(detail)
@@ -68,6 +72,9 @@ class Link(Protocol):
 
     def death(self) -> MachineLost:
         """Why it is not alive any more."""
+
+    def silence(self, detail: str) -> MachineLost:
+        """What it is that is alive and never said that it is up; `detail` has how long."""
 
     def use(self) -> canary.Use:
         """As canary.use(), of the machine's own process."""
@@ -137,11 +144,13 @@ class Agent:
             if (quiet_s > self.silence_s and quiet_s - self._quiet.lost_s() > self.silence_s
                     and quiet_s > self.silence_s * self._slowdown()):
                 during = "" if self.hello else " while it booted"
-                raise MachineLost("hang", f"nothing heard from the machine{during} for "
-                                  f"{quiet_s:.0f} s")
+                raise self._silent(f"nothing heard from the machine{during} for {quiet_s:.0f} s")
             if now >= deadline:
                 return None
             time.sleep(0.01)
+
+    def _silent(self, detail: str) -> MachineLost:
+        return MachineLost("hang", detail) if self.hello else self.link.silence(detail)
 
     def wait(self, want: Callable[[Message], bool], timeout_s: float, what: str,
              seen: Callable[[Message], None] | None = None) -> Message:
@@ -156,7 +165,7 @@ class Agent:
                 if slower_s > limit_s:
                     limit_s = slower_s
                     continue
-                raise MachineLost("hang", f"{what}: no answer within {limit_s:.0f} s")
+                raise self._silent(f"{what}: no answer within {limit_s:.0f} s")
             if seen:
                 seen(record)
             if want(record):

@@ -79,6 +79,10 @@ class PipeMachine:
         """Why it does not run any more."""
         raise NotImplementedError
 
+    def silence(self, detail: str) -> MachineLost:
+        """Nothing is known of it but that."""
+        return MachineLost("hang", detail)
+
     def autopsy(self) -> None:
         """Nothing can be asked of a silent machine but through its console."""
 

@@ -234,6 +234,15 @@ class QemuMachine:
         return MachineLost("abort" if code == -signal.SIGABRT else "lost",
                            f"QEMU ended with code {code}: {self._complaint()}")
 
+    def silence(self, detail: str) -> MachineLost:
+        """A kernel that stopped, or one that the emulator no longer wakes."""
+        self.autopsy()
+        registers = (self.run / "registers.txt").read_text()
+        if splat.lost_timer(self.console().splitlines(), registers):
+            return MachineLost("emulator", f"{detail}: QEMU lost a timer of a CPU's "
+                               "(harness/mmrace/splat/emulator.py); run it again")
+        return MachineLost("hang", detail)
+
     def console(self) -> str:
         """All that the guest's console has printed."""
         path = self.run / "console.log"
@@ -260,7 +269,12 @@ class QemuMachine:
         return answer.get("return")
 
     def autopsy(self) -> None:
-        """Of a guest that is silent: registers.txt, and on the console what its kernel can tell."""
+        """Of a guest that is silent: registers.txt, and on the console what its kernel can tell.
+
+        Once: the second would find a kernel that the first has woken.
+        """
+        if (self.run / "registers.txt").exists():
+            return
         try:
             registers = self.qmp("human-monitor-command", **{"command-line": "info registers -a"})
             (self.run / "registers.txt").write_text(str(registers))

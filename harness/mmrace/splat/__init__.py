@@ -6,13 +6,13 @@ it.  The patterns are data: configs/splats.toml.
 """
 
 from . import title
-from .emulator import stale_int3
+from .emulator import lost_timer, stale_int3
 from .oom import killed_by_oom
 from .scan import Splat, scan, scan_first, worst
 from .taint import Taint, decode, from_line, new_faults
 from .title import normalise
 
 __all__ = [
-    "Splat", "Taint", "decode", "from_line", "killed_by_oom", "new_faults", "normalise", "scan",
-    "scan_first", "stale_int3", "title", "worst",
+    "Splat", "Taint", "decode", "from_line", "killed_by_oom", "lost_timer", "new_faults",
+    "normalise", "scan", "scan_first", "stale_int3", "title", "worst",
 ]

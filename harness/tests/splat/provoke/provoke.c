@@ -7,6 +7,7 @@
  */
 #include <linux/completion.h>
 #include <linux/delay.h>
+#include <linux/io.h>
 #include <linux/kthread.h>
 #include <linux/list.h>
 #include <linux/mm.h>
@@ -55,6 +56,36 @@ static int wait_forever(void *unused)
 	wait_for_completion(&never);
 	return 0;
 }
+
+#ifdef CONFIG_X86
+#define LVT_TIMER	0x320
+#define LVT_MASKED	0x10000
+
+/*
+ * The local APIC's timer never fires again: what an emulator does that loses one. CPU 0
+ * keeps its own, to tell of it.
+ */
+static void mask_timer(void *apic)
+{
+	if (smp_processor_id())
+		writel(readl(apic + LVT_TIMER) | LVT_MASKED, apic + LVT_TIMER);
+}
+
+static int lose_timers(void)
+{
+	void __iomem *apic = ioremap(0xfee00000, PAGE_SIZE);
+
+	if (!apic)
+		return -ENOMEM;
+	on_each_cpu(mask_timer, (void __force *)apic, 1);
+	return 0;
+}
+#else
+static int lose_timers(void)
+{
+	return -EOPNOTSUPP;
+}
+#endif
 
 static int deref(void *unused)
 {
@@ -130,6 +161,8 @@ static int go(void)
 		kthread_run(spin_in_rcu, NULL, "provoked");
 	else if (!strcmp(what, "hung"))
 		kthread_run(wait_forever, NULL, "provoked");
+	else if (!strcmp(what, "losttimer"))
+		return lose_timers();
 	else if (!strcmp(what, "atomic")) {
 		spin_lock(&lock);
 		schedule();
