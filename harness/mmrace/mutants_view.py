@@ -61,15 +61,16 @@ def verdict(row: Row) -> str:
     return "not found" if row["judged"] else "not judged"
 
 
-def _races(row: Row) -> str:
-    parts = []
+def _races(row: Row) -> list[str]:
+    """A line for each race and its options: in how many boots it saw something, by mode."""
+    lines: dict[str, list[str]] = {}
     for score in row["races"]:
-        options = " ".join(f"{key}={value}" for key, value in score["options"].items())
-        what = f"{score['hits']} of {score['boots']}"
+        what = f"{score['mode']} {score['hits']} of {score['boots']}"
         if not score["hits"] and score["verdicts"]:
             what += f" ({score['verdicts'][-1]})"
-        parts.append(f"{' '.join(filter(None, [score['race'], options]))} {score['mode']}: {what}")
-    return "; ".join(parts)
+        options = [f"{key}={value}" for key, value in score["options"].items()]
+        lines.setdefault(" ".join([score["race"], *options]), []).append(what)
+    return [f"{race}: {', '.join(modes)}" for race, modes in lines.items()]
 
 
 def table(rows: Sequence[Row]) -> Table:
@@ -81,6 +82,12 @@ def table(rows: Sequence[Row]) -> Table:
         shown.add_row(row["mutant"] or f"unmutated {row['scenario']}", row["arch"], verdict(row),
                       ", ".join(row["found_by"]) or "-", _seconds(row["median_s"]))
     return shown
+
+
+def _kernel(row: Row) -> str:
+    """The kernel's name and scenario, and the machine where it is not the usual one."""
+    kernel = str(row["kernel"].partition(",")[0])
+    return kernel if row["machine"] == "default" else f"{kernel} ({row['machine']})"
 
 
 def _base(row: Row) -> str:
@@ -145,13 +152,14 @@ def page(rows: Sequence[Row], unrun: Sequence[str] = (), unseen: Sequence[str] =
               "| mutant | theme | fix | arch | kernel | | found by | median s | races: hits |",
               "| --- | --- | --- | --- | --- | --- | --- | --- | --- |"]
     for row in rows:
-        kernel = row["kernel"].partition(",")[0]
-        if row["machine"] != "default":
-            kernel += f" ({row['machine']})"
         lines.append("| " + " | ".join([
             row["mutant"] or "*unmutated*", row["theme"] or "-", row["fix"] or "-", row["arch"],
-            kernel, verdict(row), ", ".join(row["found_by"]) or "-", _seconds(row["median_s"]),
-            _races(row)]) + " |")
+            _kernel(row), verdict(row), ", ".join(row["found_by"]) or "-",
+            _seconds(row["median_s"]),
+            "<br>".join(_races(row)) if row["mutant"] else "all of these, below"]) + " |")
+    lines += ["", "## What ran on the unmutated kernel", ""]
+    lines += [f"- {row['arch']} {_kernel(row)}, {line}" for row in rows if not row["mutant"]
+              for line in _races(row)]
     if unseen:
         lines += ["", "## Where nothing can see one", "", *(f"- {line}" for line in unseen)]
     lines += ["", "## What each puts back", ""]

@@ -232,6 +232,12 @@ def test_a_later_run_of_a_mutant_counts_and_the_page_says_what_was_found() -> No
     assert "x86_64, source:trixie: 1 of 1 mutants found" in page
     assert "false alarms on unmutated kernels: 0" in page
     assert page.count("| m |") == 1
+    silent = "one-memory: natural 0 of 2 (INCONCLUSIVE), widened 0 of 2 (INCONCLUSIVE)"
+    assert ("| lost-write: natural 2 of 2, widened 0 of 2 (INCONCLUSIVE)<br>"
+            f"{silent} |") in page
+    ran = page.partition("## What ran on the unmutated kernel\n\n")[2].partition("\n\n")[0]
+    assert [line.partition(", ")[2] for line in ran.splitlines()] == [
+        silent.replace("one-memory", "lost-write"), silent]
     assert "by a crash alone" not in page
     crashed = {**new[1], "found_by": ["crash"]}
     assert ("x86_64, source:trixie: 1 of 1 mutants found (1 by a crash alone)"
