@@ -106,15 +106,9 @@ void crowd_setup(const struct crowd *c, struct region r)
 		make_huge(-1);
 	}
 	words_setup(r.mem, r.pages, OWNERS);
-	for (unsigned int i = 0; c->ways[i]; i++) {
-		if (!race_asked("way", c->ways[i]->name))
-			continue;
-		missing = c->ways[i]->setup ? c->ways[i]->setup() : NULL;
-		if (!missing && c->ways[i]->range)
-			c->ways[i]->range(r.mem, r.pages * race_page_size());
-		if (race_has("way", c->ways[i]->name, missing))
+	for (unsigned int i = 0; c->ways[i]; i++)
+		if (way_taken(c->ways[i], r.mem, r.pages * race_page_size()))
 			ways->which[ways->nr++] = i;
-	}
 	for (unsigned int i = 0; table[i]; i++) {
 		if (!race_asked("change", table[i]->name))
 			continue;

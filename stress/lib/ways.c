@@ -33,6 +33,18 @@ static void desk_setup(void)
 		desk = race_shared(sizeof(*desk));
 }
 
+bool way_taken(const struct way *way, char *mem, size_t len)
+{
+	const char *missing;
+
+	if (!race_asked("way", way->name))
+		return false;
+	missing = way->setup ? way->setup() : NULL;
+	if (!missing && way->range)
+		way->range(mem, len);
+	return race_has("way", way->name, missing);
+}
+
 /* --- the CPU ------------------------------------------------------------- */
 
 static uint64_t cpu_get(volatile uint64_t *p)

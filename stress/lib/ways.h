@@ -31,6 +31,12 @@ struct way {
 };
 
 /*
+ * Main: whether the way was asked for and can be had, which is said. @mem is the memory that a way
+ * with a range() is for, @len bytes.
+ */
+bool way_taken(const struct way *way, char *mem, size_t len);
+
+/*
  * Gives the LRU what this CPU has faulted in. That waits on the CPU's list of new pages, where
  * reclaim does not take it from (6.12: folio_add_lru() in do_swap_page(), folio_isolate_lru() in
  * madvise_cold_or_pageout_pte_range()), until so many more have come (PAGEVEC_SIZE: 15 in 6.1,

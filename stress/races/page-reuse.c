@@ -200,19 +200,6 @@ static void judge(void)
 		judge_one(*word(page), page, "a CPU after the round");
 }
 
-static void take_ways(void)
-{
-	for (unsigned int i = 0; ways[i]; i++) {
-		const char *missing;
-
-		if (!race_asked("way", ways[i]->name))
-			continue;
-		missing = ways[i]->setup ? ways[i]->setup() : NULL;
-		if (race_has("way", ways[i]->name, missing))
-			have[nr_have++] = i;
-	}
-}
-
 static void setup(void)
 {
 	int fd = memfd_create("mmrace-page-reuse", MFD_CLOEXEC);
@@ -229,7 +216,9 @@ static void setup(void)
 	own_memory = open("/proc/self/mem", O_RDWR | O_CLOEXEC);
 	if (shared_mem == MAP_FAILED || own_memory < 0)
 		race_error("setup: %s", strerror(errno));
-	take_ways();
+	for (unsigned int i = 0; ways[i]; i++)
+		if (way_taken(ways[i], private_mem, len))
+			have[nr_have++] = i;
 }
 
 static void extra(void)
