@@ -47,6 +47,25 @@ def test_widened_lost_write_is_found_on_6_1(tmp_path: Path) -> None:
     assert (Path(cell["run_dir"]) / "cells" / cell["cell"] / "cell.json").exists()
 
 
+def until_rounds(run: subprocess.Popen[Any], home: Path) -> None:
+    """Wait for the race's own word that it has run a round."""
+    deadline = time.monotonic() + 300
+    while not any(json.loads(line).get("rounds") for log in home.glob("runs/*/cells/*/race.ndjson")
+                  for line in log.read_text().splitlines()):
+        assert time.monotonic() < deadline and run.poll() is None
+        time.sleep(0.2)
+
+
+def no_guest_left(home: Path) -> bool:
+    """Whether no guest of these runs is there; one that was killed may take a moment."""
+    deadline = time.monotonic() + 60
+    while subprocess.run(["pgrep", "-f", str(home)], stdout=subprocess.PIPE, check=False).stdout:
+        if time.monotonic() > deadline:
+            return False
+        time.sleep(0.2)
+    return True
+
+
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM], ids=["SIGINT", "SIGTERM"])
 def test_an_interrupted_run_leaves_no_guest_and_a_readable_result(tmp_path: Path,
                                                                   number: int) -> None:
@@ -55,34 +74,24 @@ def test_an_interrupted_run_leaves_no_guest_and_a_readable_result(tmp_path: Path
                           stdout=subprocess.PIPE,
                           stderr=subprocess.PIPE, text=True, start_new_session=True,
                           env=environment(tmp_path)) as run:
-        deadline = time.monotonic() + 120
-        while not list(tmp_path.glob("runs/*/cells/*/race.ndjson")):
-            assert time.monotonic() < deadline and run.poll() is None
-            time.sleep(0.2)
-        time.sleep(3)
+        until_rounds(run, tmp_path)
         os.killpg(run.pid, number)
-        _, err = run.communicate(timeout=30)
+        _, err = run.communicate(timeout=60)
     assert run.returncode == 130
     assert "interrupted" in err and "Traceback" not in err
     record = json.loads(next(tmp_path.glob("runs/*/cells/*/cell.json")).read_text())
     assert record["verdict"] in ("INFRA", "RACE") and record["rounds"] > 0
-    assert not subprocess.run(["pgrep", "-f", str(tmp_path)], stdout=subprocess.PIPE,
-                              check=False).stdout
+    assert no_guest_left(tmp_path)
 
 
 def test_a_killed_harness_leaves_no_guest_and_a_pessimistic_record(tmp_path: Path) -> None:
     with subprocess.Popen([*RUN, "--duration", "120"], stdout=subprocess.DEVNULL,
                           stderr=subprocess.DEVNULL, env=environment(tmp_path)) as run:
-        deadline = time.monotonic() + 120
-        while not list(tmp_path.glob("runs/*/cells/*/race.ndjson")):
-            assert time.monotonic() < deadline and run.poll() is None
-            time.sleep(0.2)
+        until_rounds(run, tmp_path)
         run.kill()
-    time.sleep(1)
     record = json.loads(next(tmp_path.glob("runs/*/cells/*/cell.json")).read_text())
     assert record["verdict"] == "INFRA" and "harness ended" in record["reason"]
-    assert not subprocess.run(["pgrep", "-f", str(tmp_path)], stdout=subprocess.PIPE,
-                              check=False).stdout
+    assert no_guest_left(tmp_path)
 
 
 def test_an_emulator_that_aborts_while_booting_is_started_once_more(tmp_path: Path) -> None:

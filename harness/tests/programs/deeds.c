@@ -175,7 +175,8 @@ static void give_up(void)
 		*aligned = 2;
 		pause();
 	}
-	usleep(20000);
+	for (int ms = 0; *aligned != 2 && ms < 20000; ms++)
+		usleep(1000);
 	mprotect(aligned, SHARED, PROT_READ);
 	kill(child, SIGKILL);
 	waitpid(child, NULL, 0);
