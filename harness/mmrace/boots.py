@@ -72,7 +72,7 @@ class Preparation:
         self._progress = progress
         self._kernels: dict[tuple[str, str], Kernel] = {}
         self._modules: dict[tuple[str, str], build.Module] = {}
-        self._images: dict[tuple[str, str, tuple[str, ...]], Path] = {}
+        self._images: dict[tuple[str, str, bool, tuple[str, ...]], Path] = {}
 
     def kernel(self, place: Place) -> Kernel:
         """The place's kernel."""
@@ -98,11 +98,11 @@ class Preparation:
         more = config.variant(place.variant, place.arch).modules
         if self.vmcore:
             more += config.arch(place.arch).vmcore_modules
-        key = (place.kernel, place.arch, more)
+        key = (place.kernel, place.arch, place.module, more)
         if key not in self._images:
-            kernel, module = self.kernel(place), self.module(place)
+            kernel, ko = self.kernel(place), self.module(place).path if place.module else None
             with self._progress.step(f"races and initramfs for {kernel.release} {place.arch}"):
-                self._images[key] = initramfs.make(kernel, module.path, more)
+                self._images[key] = initramfs.make(kernel, ko, more)
         return self._images[key]
 
 
@@ -114,12 +114,14 @@ def _local(home: Path) -> tuple[Machine, Kernel, Parts]:
 
 def _guest(prepared: Preparation, place: Place, home: Path) -> tuple[Machine, Kernel, Parts]:
     with prepared.lock:
-        kernel, module = prepared.kernel(place), prepared.module(place)
+        kernel = prepared.kernel(place)
+        build_id = prepared.module(place).build_id if place.module else "none"
         image = prepared.image(place)
     machine = QemuMachine(kernel, config.variant(place.variant, place.arch), image, home,
                           prepared.vmcore)
-    return machine, kernel, Parts("/mmrace/races", KO, module.build_id,
-                                  f"/scratch/{next(iter(config.scratches()))}")
+    return machine, kernel, Parts("/mmrace/races", KO if place.module else None, build_id,
+                                  f"/scratch/{next(iter(config.scratches()))}",
+                                  None if place.module else "there is no module (--no-module)")
 
 
 def _host(host: hosts.Host, home: Path, unclean: bool) -> tuple[Machine, Kernel, Parts]:

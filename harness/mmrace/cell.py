@@ -13,19 +13,21 @@ MODES = ("natural", "widened", "control")
 
 @dataclass(frozen=True)
 class Place:
-    """A kernel on a kind of machine: what a boot is made of."""
+    """A kernel on a kind of machine, with the module or without: what a boot is made of."""
 
     on: str
     kernel: str
     arch: str
     variant: str
+    module: bool = True
 
 
 @dataclass(frozen=True)
 class Cell:
     """Everything that decides what a cell does; duration in seconds.
 
-    With `checkers` every law of the module's is judged while the race runs.
+    With `checkers` every law of the module's is judged while the race runs; without `module` there
+    is none: what fails then, fails without us.
     """
 
     kernel: str
@@ -38,6 +40,7 @@ class Cell:
     variant: str = "default"
     options: tuple[tuple[str, str], ...] = ()
     checkers: bool = False
+    module: bool = True
 
     @property
     def name(self) -> str:
@@ -51,12 +54,14 @@ class Cell:
         parts += [f"{key}={value}" for key, value in self.options]
         if self.checkers:
             parts.append("checkers")
+        if not self.module:
+            parts.append("no-module")
         return ".".join(parts)
 
     @property
     def place(self) -> Place:
         """Where it runs; cells with the same place can share a boot."""
-        return Place(self.on, self.kernel, self.arch, self.variant)
+        return Place(self.on, self.kernel, self.arch, self.variant, self.module)
 
     def replay(self, scratch: str | None = None) -> str:
         """The command that runs this cell again, with the scratch directory that was named."""
@@ -72,6 +77,8 @@ class Cell:
             words += ["--option", f"{key}={value}"]
         if self.checkers:
             words.append("--checkers")
+        if not self.module:
+            words.append("--no-module")
         if scratch:
             words += ["--dir", scratch]
         if self.on != "qemu" and self.mode == "control":

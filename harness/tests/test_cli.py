@@ -74,6 +74,9 @@ OTHER_ARCH = next(name for name in arch_names() if name != os.uname().machine)
     ((*LOCAL, "--arch", OTHER_ARCH), "leave --arch out"),
     ((*LOCAL, "--machine", "numa"), "leave --machine out"),
     ((*LOCAL, "--vmcore", "elf"), "leave --vmcore out"),
+    ((*LOCAL, "--no-module"), "rmmod mmrace"),
+    (("run", "--kernel", "debian:sid", "--no-module", "--mode", "control"), "--mode control is"),
+    (("run", "--kernel", "debian:sid", "--no-module", "--checkers"), "--checkers is the module's"),
     (("matrix", "nothing"), "configs/matrix/ has: "),
     (("matrix", "--resume", "/nowhere", "--seed", "1"), "no run '/nowhere'"),
     (("list", "races", "--kernel", "debian:sid"), "leave --kernel out"),
@@ -212,6 +215,7 @@ def test_what_is_no_matrix_is_refused(content: bytes, says: str, tmp_path: Path)
     Cell("debian:trixie", "ppc64le", "lost-write", "widened", 2.5, 7, variant="ppc64-hash",
          options=(("zap", "munmap"), ("pages", "4")), checkers=True),
     Cell("running", "x86_64", "stale-translation", "control", 1, 8, on="local"),
+    Cell("debian:sid", "s390x", "lost-write", "natural", 1, 8, module=False),
 ])
 def test_a_replay_line_makes_the_same_cell(cell: Cell) -> None:
     line = cell.replay("/mnt/a directory")

@@ -47,6 +47,17 @@ def test_widened_lost_write_is_found_on_6_1(tmp_path: Path) -> None:
     assert (Path(cell["run_dir"]) / "cells" / cell["cell"] / "cell.json").exists()
 
 
+def test_a_guest_without_the_module_says_so_and_still_judges_data(tmp_path: Path) -> None:
+    done = subprocess.run([*RUN, "--no-module", "--duration", "3"], capture_output=True, text=True,
+                          check=False, env=environment(tmp_path))
+    cell: dict[str, Any] = json.loads(done.stdout)
+    assert cell["verdict"] in ("RACE", "INCONCLUSIVE") and cell["rounds"] > 0, done.stderr
+    assert cell["name"].endswith(".no-module") and "--no-module" in cell["replay"]
+    assert (cell["module"], cell["exposure"], cell["counters"]) == (
+        {"build_id": "none", "error": "there is no module (--no-module)"}, None, {})
+    assert not cell["taint"]["before"] & (1 << 12), "a module from outside the kernel's tree"
+
+
 def until_rounds(run: subprocess.Popen[Any], home: Path) -> None:
     """Wait for the race's own word that it has run a round."""
     deadline = time.monotonic() + 300

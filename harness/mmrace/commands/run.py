@@ -25,6 +25,7 @@ examples:
   ./mmrace run --kernel debian:bookworm --arch ppc64le --race lost-write --json
   ./mmrace run --kernel debian:trixie --race lost-write --boots 10
   ./mmrace run --kernel debian:sid --checkers --mode widened --duration 5
+  ./mmrace run --kernel debian:bookworm --race lost-write --no-module
   git bisect run ./mmrace run --kernel tree:. --race lost-write --clean-is-good
   ./mmrace run --on local --race lost-write --dir /mnt/scratch
   ./mmrace run --on ssh:db7 --race stale-translation --mode widened
@@ -58,6 +59,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--checkers", action="store_true",
                         help="judge every law that the module knows (./mmrace list checkers); a "
                              "breach is a FINDING, and each judgement costs the race time")
+    parser.add_argument("--no-module", dest="module", action="store_false",
+                        help="leave mmrace.ko out of the guest: what fails then, fails without "
+                             "us. Exposure is not counted")
     parser.add_argument("--boots", type=common.positive(int), default=1,
                         help="run the cell in that many fresh boots, the seed counting up")
     parser.add_argument("--dir", default=None,
@@ -78,6 +82,12 @@ def check_machine(args: argparse.Namespace) -> None:
     """Refuse options that make no sense for the kind of machine."""
     if args.vmcore and args.on != "qemu":
         raise UsageError(f"--vmcore keeps a guest's memory; {args.on} is none: leave --vmcore out")
+    if not args.module and args.on != "qemu":
+        raise UsageError(f"--no-module is for guests; on {args.on} unload the module: rmmod mmrace")
+    for option, given in ((f"--mode {args.mode}", args.mode != "natural"),
+                          ("--checkers", args.checkers)):
+        if given and not args.module:
+            raise UsageError(f"{option} is the module's work: leave it or --no-module out")
 
 
 def cells_of(args: argparse.Namespace) -> list[Cell]:
@@ -93,7 +103,7 @@ def cells_of(args: argparse.Namespace) -> list[Cell]:
     options = common.parse_options(args.option)
     return [Cell(kernel=args.kernel, arch=args.arch, race=race, mode=args.mode,
                  duration=args.duration, seed=seed + boot, on=args.on, variant=args.variant,
-                 options=options, checkers=args.checkers)
+                 options=options, checkers=args.checkers, module=args.module)
             for boot in range(args.boots) for race in args.race or build.race_names()]
 
 
