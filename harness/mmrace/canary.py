@@ -83,23 +83,28 @@ class Stopwatch:
         """Seconds since it was made."""
         return time.monotonic() - self._started
 
+    def _passed_and_lost_s(self) -> tuple[float, float]:
+        now, passed_s = self._of(), self.passed_s()
+        waits = [seconds - self._before.waits.get(thread, seconds)
+                 for thread, seconds in now.waits.items()]
+        others_s = (now.others_s - self._before.others_s) / CPUS
+        return passed_s, min(max(0.0, *waits, min(sum(waits), others_s)),
+                             passed_s * (1 - 1 / SLOWEST))
+
     def lost_s(self) -> float:
         """For how long the process waited for a CPU; 0 if nobody knows, 19 in 20 at most.
 
         That is how long the thread waited that waited longest. When threads sleep until another has
         had a CPU, their waits follow each other: then it is all waits, as far as others ran at all.
         """
-        now = self._of()
-        waits = [seconds - self._before.waits.get(thread, seconds)
-                 for thread, seconds in now.waits.items()]
-        others_s = (now.others_s - self._before.others_s) / CPUS
-        return min(max(0.0, *waits, min(sum(waits), others_s)),
-                   self.passed_s() * (1 - 1 / SLOWEST))
+        return self._passed_and_lost_s()[1]
 
     def had_s(self) -> float:
         """Seconds that passed, without those that were lost."""
-        return self.passed_s() - self.lost_s()
+        passed_s, lost_s = self._passed_and_lost_s()
+        return passed_s - lost_s
 
     def slowdown(self) -> float:
         """Seconds that passed over seconds that were had: 1 where nothing waited, 20 at most."""
-        return self.passed_s() / max(self.had_s(), 1e-9)
+        passed_s, lost_s = self._passed_and_lost_s()
+        return min(SLOWEST, passed_s / max(passed_s - lost_s, 1e-9))
