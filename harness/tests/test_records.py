@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0
 """What a breaking machine sends and prints, and what is made of it."""
 
+import itertools
 import os
 import subprocess
 import sys
@@ -111,17 +112,22 @@ def test_waiting_is_what_the_kernel_says_of_a_process() -> None:
     assert canary.use(busy[0].pid).waits == {}
 
 
+def test_a_process_that_only_waits_is_as_slow_as_may_be_and_no_slower() -> None:
+    waited = itertools.count(0, 1000)
+    watch = canary.Stopwatch(lambda: canary.Use({"1": next(waited)}, 0.0))
+    for _ in range(1000):
+        assert watch.slowdown() <= canary.SLOWEST and watch.had_s() >= 0
+
+
 def test_silence_is_one_where_nothing_is_slow() -> None:
-    quick = Agent(SlowLink(0.0), silence_s=0.1, slowdown=lambda: 1.0)
-    quick.wait(lambda record: True, 30, "booting")
-    quick.link = SlowLink(60)
+    quick = Agent(SlowLink(60), silence_s=0.1, slowdown=lambda: 1.0)
     with pytest.raises(MachineLost) as lost:
-        quick.wait(lambda record: False, 30, "ping")
+        quick.run(["/mmrace/races/lost-write"], 30, print)
     assert lost.value.kind == "hang"
-    assert lost.value.detail.startswith("nothing heard from the machine for ")
+    assert lost.value.detail.startswith("nothing heard from the machine ")
 
 
-def test_why_a_machine_never_comes_up_is_its_link_s_to_say() -> None:
+def test_why_a_machine_is_silent_that_ran_nothing_is_its_link_s_to_say() -> None:
     for silence_s, detail in ((0.1, "nothing heard from the machine while it booted for 0 s"),
                               (60.0, "booting: no answer within 0 s")):
         quick = Agent(SlowLink(60), silence_s=silence_s, slowdown=lambda: 1.0)

@@ -74,7 +74,10 @@ class Link(Protocol):
         """Why it is not alive any more."""
 
     def silence(self, detail: str) -> MachineLost:
-        """What it is that is alive and never said that it is up; `detail` has how long."""
+        """What one is that is alive and fell silent before it ran anything.
+
+        `detail` has how long it was silent.
+        """
 
     def use(self) -> canary.Use:
         """As canary.use(), of the machine's own process."""
@@ -99,6 +102,7 @@ class Agent:
         self.kmsg: list[Message] = []
         self.boot: list[Message] = []
         self.hello: Message | None = None
+        self._ran = False
         self._ids = itertools.count(1)
         self._pending: deque[Message] = deque()
         self._last_heard = time.monotonic()
@@ -150,7 +154,7 @@ class Agent:
             time.sleep(0.01)
 
     def _silent(self, detail: str) -> MachineLost:
-        return MachineLost("hang", detail) if self.hello else self.link.silence(detail)
+        return MachineLost("hang", detail) if self._ran else self.link.silence(detail)
 
     def wait(self, want: Callable[[Message], bool], timeout_s: float, what: str,
              seen: Callable[[Message], None] | None = None) -> Message:
@@ -224,6 +228,7 @@ class Agent:
         The agent ends it after timeout_s (SIGTERM, SIGKILL after 5 s); a task that outlives
         that is stuck in the kernel.
         """
+        self._ran = True
         ident = self._send("run", f"{timeout_s:.1f}", *argv)
         return self.wait(lambda record: record.get("id") == ident
                          and record["t"] in ("exit", "reply"), timeout_s + 30,

@@ -235,7 +235,7 @@ class QemuMachine:
                            f"QEMU ended with code {code}: {self._complaint()}")
 
     def silence(self, detail: str) -> MachineLost:
-        """A kernel that stopped, or one that the emulator no longer wakes."""
+        """A kernel that stopped, or one that the emulator does not wake."""
         self.autopsy()
         registers = (self.run / "registers.txt").read_text()
         if splat.lost_timer(self.console().splitlines(), registers):
