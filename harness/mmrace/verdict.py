@@ -156,9 +156,11 @@ def judge(cell: Cell, seen: Observation, control: Mapping[str, str] | None,
     `control` are the options with which the race's control was proven, None if it was not.
     `own` are the failures that this kernel is known to show in this race without a plant.
     """
-    if seen.interrupted:
-        return Verdict.INFRA, "interrupted before the end"
     failure = _failure(seen)
+    if seen.interrupted:
+        if failure and cell.mode != "control":
+            return failure[0], f"{failure[1]}; then interrupted"
+        return Verdict.INFRA, "interrupted before the end"
     if cell.mode == "control":
         return _judge_control(seen, failure, own)
     if failure:

@@ -86,6 +86,7 @@ def test_a_missing_module_makes_natural_inconclusive_and_widened_an_error() -> N
     ({"timed_out": True}, Verdict.ERROR),
     ({"end": None}, Verdict.ERROR),
     ({"interrupted": True}, Verdict.INFRA),
+    ({"interrupted": True, "splats": [{"title": "BUG", "verdict": "SPLAT"}]}, Verdict.SPLAT),
 ])
 def test_what_was_seen_decides(changes: dict[str, Any], verdict: Verdict) -> None:
     assert judge(CELL, clean(**changes), PROVEN)[0] == verdict
@@ -100,6 +101,14 @@ def test_a_loss_with_a_panic_says_both() -> None:
     seen = clean(failures=2, lost_kind="panic", lost_detail="Kernel panic - not syncing")
     reason = judge(CELL, seen, PROVEN)[1]
     assert "2 times in 100 rounds" in reason and "Kernel panic" in reason
+
+
+def test_a_failure_that_was_seen_before_an_interruption_is_one_and_proves_no_control() -> None:
+    seen = clean(failures=2, interrupted=True)
+    verdict, reason = judge(CELL, seen, PROVEN)
+    assert verdict == Verdict.RACE and reason.endswith("; then interrupted")
+    assert judge(dataclasses.replace(CELL, mode="control"), seen, PROVEN) == (
+        Verdict.INFRA, "interrupted before the end")
 
 
 def test_missed_probes_are_said() -> None:
