@@ -56,6 +56,7 @@ static bool collapse(const struct region *r, struct rng *rng)
 
 const struct change change_collapse = {
 	.name = "collapse",
+	.exposure = { "probe.thp.collapse", 4 },
 	.setup = collapse_setup,
 	.make = collapse,
 };
@@ -95,6 +96,7 @@ static bool khugepaged(const struct region *r, struct rng *rng)
 
 const struct change change_khugepaged = {
 	.name = "khugepaged",
+	.exposure = { "probe.thp.collapse", 4 },
 	.rather = &change_collapse,
 	.setup = khugepaged_setup,
 	.make = khugepaged,

@@ -55,6 +55,7 @@ static bool migrate(const struct region *r, struct rng *rng)
 
 const struct change change_migrate = {
 	.name = "migrate",
+	.exposure = { "probe.rmap.migrate", 10 },
 	.setup = migrate_setup,
 	.make = migrate,
 };

@@ -36,6 +36,7 @@ static bool pageout(const struct region *r, struct rng *rng)
 
 const struct change change_pageout = {
 	.name = "pageout",
+	.exposure = { "probe.rmap.unmap", 20 },
 	.setup = pageout_setup,
 	.make = pageout,
 };
@@ -48,7 +49,11 @@ static bool cold(const struct region *r, struct rng *rng)
 	return !madvise(at, len, MADV_COLD);
 }
 
-const struct change change_cold = { .name = "cold", .make = cold };
+const struct change change_cold = {
+	.name = "cold",
+	.exposure = { "probe.tlb.flush", 20 },
+	.make = cold,
+};
 
 static const char *swapoff_setup(const struct region *r)
 {
@@ -63,6 +68,7 @@ static bool swapcycle(const struct region *r, struct rng *rng)
 
 const struct change change_swapoff = {
 	.name = "swapoff",
+	.exposure = { "probe.rmap.unmap", 20 },
 	.rather = &change_pageout,
 	.setup = swapoff_setup,
 	.make = swapcycle,
@@ -71,6 +77,7 @@ const struct change change_swapoff = {
 /* The same for those who want nothing else. */
 const struct change change_swapcycle = {
 	.name = "swapcycle",
+	.exposure = { "probe.rmap.unmap", 20 },
 	.setup = swapoff_setup,
 	.make = swapcycle,
 };

@@ -21,6 +21,7 @@ static bool softdirty(const struct region *r, struct rng *rng)
 
 const struct change change_softdirty = {
 	.name = "softdirty",
+	.exposure = { "probe.tlb.flush", 20 },
 	.setup = softdirty_setup,
 	.make = softdirty,
 };

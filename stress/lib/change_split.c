@@ -40,7 +40,11 @@ static bool split(const struct region *r, struct rng *rng)
 	return true;
 }
 
-const struct change change_split = { .name = "split", .make = split };
+const struct change change_split = {
+	.name = "split",
+	.exposure = { "probe.thp.split.pmd", 4 },
+	.make = split,
+};
 
 #define SPLIT	"/sys/kernel/debug/split_huge_pages"
 
@@ -70,6 +74,7 @@ static const char *folio_split_setup(const struct region *r)
 
 const struct change change_folio_split = {
 	.name = "folio-split",
+	.exposure = { "probe.thp.split.folio", 4 },
 	.setup = folio_split_setup,
 	.make = folio_split,
 };

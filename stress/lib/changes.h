@@ -11,7 +11,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 
-#include "rng.h"
+#include "race.h"
 
 /* What is changed: page by page, and unit by unit where a change needs whole ones. */
 struct region {
@@ -27,6 +27,8 @@ struct change {
 	bool forks;
 	bool private_only;
 	bool of_alike;	/* happens to pages that are equal */
+	/* What it cannot do without, and a race that makes nothing else has to reach. */
+	struct race_exposure exposure;
 	/* What does much the same in less time: most turns are its, where it can be had. */
 	const struct change *rather;
 	const char *(*setup)(const struct region *r);	/* as for ways */

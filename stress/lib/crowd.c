@@ -118,6 +118,9 @@ void crowd_setup(const struct crowd *c, struct region r)
 	}
 	if (!ways->nr || !changes->nr)
 		race_skip("nothing that this race needs can be had here");
+	if (c->exposed_by_change && changes->nr == 1 &&
+	    table[changes->which[0]]->exposure.counter)
+		race_exposed_by(table[changes->which[0]]->exposure);
 }
 
 void crowd_setup_by_options(const struct crowd *c)

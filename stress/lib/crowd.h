@@ -18,6 +18,8 @@ struct crowd {
 	const struct change *const *changes;	/* NULL ends */
 	/* Those that the control's plants break: no other takes turns in a control. NULL: all. */
 	const struct change *const *planted;
+	/* One change alone is exposed by what it does: what the race declares is another's. */
+	bool exposed_by_change;
 	unsigned int calls;			/* changes in one round */
 	uint64_t delay_ns;			/* at most, before each */
 };

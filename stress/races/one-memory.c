@@ -48,6 +48,7 @@ static const struct crowd crowd = {
 	.planted = (const struct change *const[]){
 		&change_fork, &change_ksm, &change_pageout, NULL
 	},
+	.exposed_by_change = true,
 	.calls = 8,
 	.delay_ns = 200000,
 };
