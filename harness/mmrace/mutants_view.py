@@ -21,11 +21,12 @@ not edit. [mutants.md](../mutants.md) says what a mutant is and how to read this
 def merged(rows: Iterable[Row]) -> list[Row]:
     """One row for each mutant, kernel and architecture: a later run's counts.
 
-    The unmutated kernel's is put together from all runs, since each has its own mutants' races.
+    The unmutated kernel's, of which each machine has one, is put together from all runs, since each
+    has its own mutants' races.
     """
     kept: dict[tuple[Any, ...], Row] = {}
     for row in rows:
-        key = (row["mutant"], row["arch"], row["kernel"], row["machine"])
+        key = (row["mutant"], row["arch"], row["kernel"], row["mutant"] or row["machine"])
         if row["mutant"] is None and key in kept:
             row = _joined(kept[key], row)
         kept[key] = row

@@ -238,6 +238,9 @@ def test_a_later_run_of_a_mutant_counts_and_the_page_says_what_was_found() -> No
     ran = page.partition("## What ran on the unmutated kernel\n\n")[2].partition("\n\n")[0]
     assert [line.partition(", ")[2] for line in ran.splitlines()] == [
         silent.replace("one-memory", "lost-write"), silent]
+    moved = [{**row, "machine": "numa"} for row in new]
+    assert [(row["mutant"], row["machine"]) for row in mutants_view.merged([*old, *moved])] == [
+        (None, "default"), (None, "numa"), ("m", "numa")], "its record names another machine now"
     assert "by a crash alone" not in page
     crashed = {**new[1], "found_by": ["crash"]}
     assert ("x86_64, source:trixie: 1 of 1 mutants found (1 by a crash alone)"
