@@ -96,7 +96,6 @@ static bool khugepaged(const struct region *r, struct rng *rng)
 
 const struct change change_khugepaged = {
 	.name = "khugepaged",
-	.exposure = { "probe.thp.collapse", 4 },
 	.rather = &change_collapse,
 	.setup = khugepaged_setup,
 	.make = khugepaged,

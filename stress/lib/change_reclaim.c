@@ -77,7 +77,6 @@ const struct change change_swapoff = {
 /* The same for those who want nothing else. */
 const struct change change_swapcycle = {
 	.name = "swapcycle",
-	.exposure = { "probe.rmap.unmap", 20 },
 	.setup = swapoff_setup,
 	.make = swapcycle,
 };

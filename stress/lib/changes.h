@@ -27,7 +27,7 @@ struct change {
 	bool forks;
 	bool private_only;
 	bool of_alike;	/* happens to pages that are equal */
-	/* What it cannot do without, and a race that makes nothing else has to reach. */
+	/* What it cannot do without, for a crowd that is exposed by its one change. */
 	struct race_exposure exposure;
 	/* What does much the same in less time: most turns are its, where it can be had. */
 	const struct change *rather;
