@@ -74,10 +74,7 @@ class Link(Protocol):
         """Why it is not alive any more."""
 
     def silence(self, detail: str) -> MachineLost:
-        """What one is that is alive and fell silent before it ran anything.
-
-        `detail` has how long it was silent.
-        """
+        """Why it is alive and silent, having run nothing yet; `detail` says for how long."""
 
     def use(self) -> canary.Use:
         """As canary.use(), of the machine's own process."""

@@ -238,7 +238,8 @@ class QemuMachine:
         """A kernel that stopped, or one that the emulator does not wake."""
         self.autopsy()
         registers = (self.run / "registers.txt").read_text()
-        if splat.lost_timer(self.console().splitlines(), registers):
+        if ("thread=multi" in self.variant.accel
+                and splat.lost_timer(self.console().splitlines(), registers)):
             return MachineLost("emulator", f"{detail}: QEMU lost a timer of a CPU's "
                                "(harness/mmrace/splat/emulator.py); run it again")
         return MachineLost("hang", detail)
