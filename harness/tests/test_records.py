@@ -128,9 +128,9 @@ def test_silence_is_one_where_nothing_is_slow() -> None:
 
 
 def test_why_a_machine_is_silent_that_ran_nothing_is_its_link_s_to_say() -> None:
-    for silence_s, detail in ((0.1, "nothing heard from the machine while it booted for 0 s"),
-                              (60.0, "booting: no answer within 0 s")):
+    for silence_s, says in ((0.1, "nothing heard from the machine while it booted for "),
+                            (60.0, "booting: no answer within ")):
         quick = Agent(SlowLink(60), silence_s=silence_s, slowdown=lambda: 1.0)
         with pytest.raises(MachineLost) as lost:
             quick.wait(lambda record: False, 0.4, "booting")
-        assert (lost.value.kind, lost.value.detail) == ("slow", detail)
+        assert lost.value.kind == "slow" and lost.value.detail.startswith(says)

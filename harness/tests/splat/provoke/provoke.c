@@ -78,6 +78,7 @@ static int lose_timers(void)
 	if (!apic)
 		return -ENOMEM;
 	on_each_cpu(mask_timer, (void __force *)apic, 1);
+	iounmap(apic);
 	return 0;
 }
 #else
