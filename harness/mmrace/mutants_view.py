@@ -26,7 +26,8 @@ def merged(rows: Iterable[Row]) -> list[Row]:
     """
     kept: dict[tuple[Any, ...], Row] = {}
     for row in rows:
-        key = (row["mutant"], row["arch"], row["kernel"], row["mutant"] or row["machine"])
+        key = (row["mutant"], row["arch"], row["kernel"],
+               None if row["mutant"] else row["machine"])
         if row["mutant"] is None and key in kept:
             row = _joined(kept[key], row)
         kept[key] = row
