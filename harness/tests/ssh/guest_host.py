@@ -6,6 +6,7 @@ It is reached through QEMU's user network on a port of 127.0.0.1; a reboot bring
 
 import json
 import shutil
+import signal
 import socket
 import subprocess
 import time
@@ -121,6 +122,7 @@ class GuestHost:
         self.port = free_port()
         self.console = work / "host-console.log"
         self.key = work / "key"
+        self._command: list[str] = []
         self._process: subprocess.Popen[bytes] | None = None
         subprocess.run(["ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-f", self.key],
                        check=True)
@@ -136,16 +138,19 @@ class GuestHost:
         """The command that prints its console."""
         return ["tail", "-n", "0", "-F", str(self.console)]
 
+    def _start(self) -> None:
+        self._process = subprocess.Popen(self._command, stdin=subprocess.DEVNULL)
+
     def __enter__(self) -> Self:
         arch = config.arch(ARCH)
-        self._process = subprocess.Popen(
-            ["setpriv", "--pdeathsig", "KILL", *emulator.command(arch), *arch.qemu_args,
-             "-accel", "tcg,thread=multi", "-smp", "2", "-m", "1024M", "-nodefaults",
-             "-no-user-config", "-display", "none", *self.system(),
-             "-chardev", f"file,id=console,path={self.console}", "-serial", "chardev:console",
-             "-netdev", f"user,id=net,hostfwd=tcp:127.0.0.1:{self.port}-:22",
-             "-device", "virtio-net-pci,netdev=net,romfile="],
-            stdin=subprocess.DEVNULL)
+        self._command = [
+            "setpriv", "--pdeathsig", "KILL", *emulator.command(arch), *arch.qemu_args,
+            "-accel", "tcg,thread=multi", "-smp", "2", "-m", "1024M", "-nodefaults",
+            "-no-user-config", "-display", "none", *self.system(),
+            "-chardev", f"file,id=console,path={self.console}", "-serial", "chardev:console",
+            "-netdev", f"user,id=net,hostfwd=tcp:127.0.0.1:{self.port}-:22",
+            "-device", "virtio-net-pci,netdev=net,romfile="]
+        self._start()
         return self
 
     def __exit__(self, *_: object) -> None:
@@ -191,8 +196,10 @@ class GuestHost:
         self.shell(f"setsid sh -c 'sleep 1; {script}' < /dev/null > /dev/null 2>&1 &")
 
     def wait_for(self, script: str, timeout_s: float) -> None:
-        """Wait until a script succeeds there."""
+        """Wait until a script succeeds there; an emulator that aborted is started once more."""
         deadline = time.monotonic() + timeout_s
         while self.shell(script).returncode != 0:
+            if self._process and self._process.poll() == -signal.SIGABRT:
+                self._start()
             assert time.monotonic() < deadline, f"never true on the host: {script}"
             time.sleep(0.5)
