@@ -58,6 +58,16 @@ def test_a_guest_without_the_module_says_so_and_still_judges_data(tmp_path: Path
     assert not cell["taint"]["before"] & (1 << 12), "a module from outside the kernel's tree"
 
 
+def test_memory_that_was_split_is_made_huge_anew(tmp_path: Path) -> None:
+    words = ["one-memory" if word == "lost-write" else word for word in RUN]
+    done = subprocess.run([*words, "--option", "change=folio-split", "--duration", "10"],
+                          capture_output=True, text=True, check=False, env=environment(tmp_path))
+    cell: dict[str, Any] = json.loads(done.stdout)
+    assert cell["verdict"] in ("PASS", "INCONCLUSIVE"), done.stderr
+    assert cell["exposure"]["counter"] == "probe.thp.split.folio"
+    assert cell["exposure"]["count"] >= cell["exposure"]["min"], cell["reason"]
+
+
 def until_rounds(run: subprocess.Popen[Any], home: Path) -> None:
     """Wait for the race's own word that it has run a round."""
     deadline = time.monotonic() + 300

@@ -68,24 +68,28 @@ struct region crowd_region(enum crowd_size size, size_t pages)
 }
 
 /*
- * What a round has split stays small, unless the kernel collapses it; and there is little to
- * see in small pages. Nobody else runs now: the same words, in fresh memory, private or of a
- * file.
+ * What a round has split stays small, unless the kernel collapses it, and what is huge moves,
+ * is shared and is written out as one. Nobody else runs now: the same words, in fresh memory,
+ * huge or small, private or of a file. Mapped anew, as only an entry without a page table
+ * gets a huge page (__handle_mm_fault(), 5.10 to 7.2), and MADV_DONTNEED keeps the table.
  */
-static void make_huge(int file)
+static void make_anew(int file, bool huge)
 {
-	bool other = file != region.file;
-
 	memcpy(aside, region.mem, region.len);
 	region.file = file;
-	if (other && !change_map(&region, region.mem, region.len))
+	if (!change_map(&region, region.mem, region.len))
 		race_error("mmap: %s", strerror(errno));
+	if (!huge)
+		madvise(region.mem, region.len, MADV_NOHUGEPAGE);
 	if (file >= 0 && file == on_file)
 		huge_file_write(file, aside, region.len);
-	else if (!change_drop(&region, region.mem, region.len))
+	else if (file >= 0 && !change_drop(&region, region.mem, region.len))
 		race_error("dropping memory: %s", strerror(errno));
 	/* By stores: a load gets the huge zero page, which a store splits (6.12). */
 	memcpy(region.mem, aside, region.len);
+	/* Small pages may be collapsed, all the same. */
+	if (!huge)
+		madvise(region.mem, region.len, MADV_HUGEPAGE);
 }
 
 void crowd_setup(const struct crowd *c, struct region r)
@@ -103,7 +107,7 @@ void crowd_setup(const struct crowd *c, struct region r)
 			     MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
 		if (aside == MAP_FAILED)
 			race_error("mmap: %s", strerror(errno));
-		make_huge(-1);
+		make_anew(-1, true);
 	}
 	words_setup(r.mem, r.pages, OWNERS);
 	for (unsigned int i = 0; c->ways[i]; i++)
@@ -144,10 +148,10 @@ static int huge_on_file(const char **missing)
 	if (on_file < 0)
 		return -1;
 	for (int i = 0; i < HUGE_ATTEMPTS && !done; i++) {
-		make_huge(on_file);
+		make_anew(on_file, true);
 		done = huge_file_mapped(region.mem);
 	}
-	make_huge(-1);
+	make_anew(-1, true);
 	*missing = "--dir has no file in one folio of a huge page's size (ext4 before 6.16)";
 	return done ? on_file : -1;
 }
@@ -193,6 +197,12 @@ static int memory_of_round(void)
 	return file == on_file && way->pins_for_long ? -1 : file;
 }
 
+/* --size huge: words in all of the memory but nobody's page. */
+static bool huge_only(void)
+{
+	return region.pages == region.len / race_page_size() - 1;
+}
+
 static bool only_of_alike(void)
 {
 	for (unsigned int n = 0; n < changes->nr; n++)
@@ -214,7 +224,7 @@ void crowd_prepare(void)
 	 * first store a copy with a flush (6.12, try_to_map_unused_to_zeropage()).
 	 */
 	if (file != region.file || (large && (!race_round() || rng_below(rng, 2))))
-		make_huge(file);
+		make_anew(file, file >= 0 || huge_only() || rng_below(rng, 2));
 	looks = *way;
 	looks.set = NULL;
 	looks.burst = NULL;

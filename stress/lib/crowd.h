@@ -26,8 +26,9 @@ struct crowd {
 
 /*
  * setup: memory for words in so many pages. SMALL has small pages alone; MIXED is as large as
- * a huge page and may become one, but words are in its first pages only, which keeps rounds
- * short; HUGE has words in all of it. Without huge pages MIXED is SMALL, and HUGE a skip.
+ * a huge page and begins rounds as one or as small ones, but words are in its first pages only,
+ * which keeps rounds short; HUGE has words in all of it, and begins them as one. Other rounds
+ * take what the last one left. Without huge pages MIXED is SMALL, and HUGE a skip.
  */
 enum crowd_size { SMALL, HUGE, MIXED };
 extern const char *const crowd_sizes[];	/* for an option; NULL ends */
