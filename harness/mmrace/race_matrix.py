@@ -1,7 +1,8 @@
 # SPDX-License-Identifier: GPL-2.0
 """What every race did on every kernel, from runs, as a page of the docs.
 
-Cells of the same race, options, mode, kernel and machine are added up, whatever runs they are of.
+Cells of the same race, options, mode, kernel and machine are added up, whatever runs they are of;
+a machine that had not the module is another one, as nothing counts exposure there.
 """
 
 import re
@@ -34,15 +35,17 @@ class Where:
     kernel: str
     arch: str
     platform: str
+    module: bool
 
     @property
     def order(self) -> tuple[Any, ...]:
         """Oldest kernels first, within an architecture."""
-        return (self.arch, self.platform,
+        return (self.arch, self.platform, not self.module,
                 [int(part) for part in re.findall(r"\d+", self.version)], self.kernel)
 
     def __str__(self) -> str:
-        return f"{self.version} ({self.kernel}) {self.arch} {self.platform}"
+        words = f"{self.version} ({self.kernel}) {self.arch} {self.platform}"
+        return words if self.module else f"{words}, without the module"
 
 
 @dataclass
@@ -88,7 +91,8 @@ def tallies(records: Iterable[Mapping[str, Any]]) -> Races:
         if not version:
             continue
         options = [f"{key}={value}" for key, value in mapping(record.get("options")).items()]
-        where = Where(version, cell.kernel, cell.arch, cell.platform)
+        where = Where(version, cell.kernel, cell.arch, cell.platform,
+                      not mapping(record.get("module")).get("error"))
         races[" ".join([cell.race, *options])][where][cell.mode].add(record)
     return races
 

@@ -78,3 +78,11 @@ def test_kernels_are_in_the_order_of_their_versions() -> None:
                      for version in ("6.12.107", "6.1.176", "7.2.13")])
     at = [page.index(f"| {version} ") for version in ("6.1.176", "6.12.107", "7.2.13")]
     assert at == sorted(at)
+
+
+def test_cells_without_the_module_are_not_added_to_those_with_it() -> None:
+    bare = record("natural", "RACE", failures=1, exposure=None,
+                  module={"build_id": "none", "error": "there is no module (--no-module)"})
+    with_it = record("natural", "PASS", module={"build_id": "1", "error": None})
+    assert row(with_it, bare)[0].startswith("PASS: 0 in 10 rounds")
+    assert row(with_it, bare, place=f"{TRIXIE}, without the module")[0].startswith("RACE: 1 in 10")
