@@ -71,7 +71,8 @@ struct region crowd_region(enum crowd_size size, size_t pages)
  * What a round has split stays small, unless the kernel collapses it, and what is huge moves,
  * is shared and is written out as one. Nobody else runs now: the same words, in fresh memory,
  * huge or small, private or of a file. Mapped anew, as only an entry without a page table
- * gets a huge page (__handle_mm_fault(), 5.10 to 7.2), and MADV_DONTNEED keeps the table.
+ * gets a huge page (__handle_mm_fault(), 5.10 to 7.2), and MADV_DONTNEED keeps the table but
+ * on x86 since 6.14 (zap_details.reclaim_pt of madvise_dontneed_single_vma()).
  */
 static void make_anew(int file, bool huge)
 {
