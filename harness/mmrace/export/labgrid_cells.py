@@ -7,8 +7,8 @@
 import contextlib
 import json
 import re
-import signal
 import time
+import warnings
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -25,21 +25,21 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
         metafunc.parametrize("cell", cells, ids=[cell["name"] for cell in cells])
 
 
-def _boots(driver: Any, first_word: str, boot_s: float) -> bool:
-    """Boot the guest until it has said its first word; False if its emulator aborted before."""
+def _boot(driver: Any, first_word: str, boot_s: float) -> str:
+    """Boot the guest until it has said its first word; why it did not, or nothing."""
     driver.on()
     deadline_s = time.monotonic() + boot_s
-    while True:
-        try:
-            # In slices: labgrid reads on from the console of a QEMU that is gone.
+    while time.monotonic() < deadline_s and driver._child.poll() is None:
+        # In slices: labgrid reads on from the console of a QEMU that is gone.
+        with contextlib.suppress(pexpect.TIMEOUT):
             driver.expect(re.escape(first_word), timeout=1)
-            return True
-        except pexpect.TIMEOUT:
-            if driver._child.poll() == -signal.SIGABRT:
-                driver.status = 0
-                return False
-            if time.monotonic() > deadline_s:
-                raise
+            return ""
+    ended = driver._child.poll()
+    driver._child.kill()
+    driver._child.wait()
+    driver.status = 0
+    return (f"the guest said nothing in {boot_s} s" if ended is None else
+            f"the emulator ended with {ended} while the guest booted")
 
 
 @pytest.fixture(name="console", scope="session")
@@ -47,10 +47,13 @@ def console_fixture(env: Any, pytestconfig: pytest.Config) -> Iterator[Any]:
     """The console of the guest, which has said its first word."""
     said = json.loads(Path(pytestconfig.getoption("lg_env")).with_suffix(".json").read_text())
     driver = env.get_target().get_driver("QEMUDriver")
-    # QEMU 10.0 can fail an assertion of its own while a guest with several CPUs maps its PCI
-    # devices (iotlb_to_section(), system/physmem.c): that says nothing of the kernel.
-    booted = any(_boots(driver, said["first_word"], said["boot_s"]) for _ in range(2))
-    assert booted, "the emulator aborted twice while the guest booted"
+    # Nothing of ours has run yet, and QEMU 10.0 loses a boot at times: it fails an assertion
+    # while PCI devices are mapped (iotlb_to_section(), system/physmem.c), or forgets a timer.
+    why = _boot(driver, said["first_word"], said["boot_s"])
+    if why:
+        warnings.warn(f"{why}; booted once more")
+        why = _boot(driver, said["first_word"], said["boot_s"])
+    assert not why, why
     yield driver
     with contextlib.suppress(pexpect.TIMEOUT):  # a guest that panicked says no last word
         driver.expect(re.escape(said["last_word"]), timeout=said["between_s"])
