@@ -109,3 +109,11 @@ def test_expected_record_says_whether_it_was_met() -> None:
 
 def test_every_entry_gives_a_reason() -> None:
     assert all(rule.expectation.reason for rule in rules())
+
+
+def test_a_control_must_be_detected_but_where_the_kernel_fails_before() -> None:
+    split = replace(cell("s390x", "control"), race="thp-split-gup", variant="s390x-edat")
+    assert Verdict.INCONCLUSIVE in expectation(split, "6.1.176").verdicts
+    for other, version in ((split, "6.12.107"), (replace(split, variant="default"), "6.1.176"),
+                           (cell("x86_64", "control"), "6.1.176")):
+        assert expectation(other, version).verdicts == (Verdict.PASS, Verdict.SKIP)
