@@ -32,6 +32,16 @@ GIVEN_UP = {BuildError: Verdict.ERROR, TreeBuildError: Verdict.SKIP, MissingErro
 EMULATOR_FAULTS = ("abort", "emulator")
 
 
+def _tells_nothing(boot: Boot, lost: MachineLost) -> bool:
+    """Whether a guest was lost before anything ran that a cell is about: worth a second boot.
+
+    A kernel that hangs before its init says a word does so without us: 7.2 on x86_64 does at
+    times (docs/stock-kernels.md). One that always does hangs in the second boot, too.
+    """
+    return lost.kind in EMULATOR_FAULTS or (
+        lost.kind == "hang" and boot.machine.kind == "qemu" and boot.agent.hello is None)
+
+
 def _taint(boot: Boot) -> int | None:
     """The kernel's taint now; None where it cannot be read."""
     text = (boot.agent.read("/proc/sys/kernel/tainted") or "").strip()
@@ -47,7 +57,7 @@ class Session:
         self.run = run
         self.progress = progress
         self._unclean: set[str] = set()
-        self._booted_again: set[Cell] = set()
+        self._first_boots: dict[Cell, str] = {}     # that were lost, and how
         self.prepared = Preparation(progress, vmcore)
         self._replaces: Mapping[str, Sequence[str]] = {}
         self._stop = threading.Event()
@@ -104,9 +114,10 @@ class Session:
             except MachineLost as error:
                 lost = error
                 boot.lost = True
-        # Nothing was observed yet, so nothing is hidden by another try; its boot directory stays.
-        if lost and lost.kind in EMULATOR_FAULTS and cell not in self._booted_again:
-            self._booted_again.add(cell)
+        # The cell's record tells of it, and its boot directory stays.
+        if lost and cell not in self._first_boots and _tells_nothing(boot, lost):
+            self._first_boots[cell] = f"boots/{boot.home.name}: {lost.detail}"
+            self._examine(boot, lost)
             self.progress.say(f"{lost.detail}; booting once more")
             return
         while (waiting and not boot.spent and (waiting[0].mode == "control") == plants
@@ -149,10 +160,7 @@ class Session:
         except MachineLost as error:
             boot.spent = boot.lost = True
             seen.lost_kind, seen.lost_detail = error.kind, error.detail
-            if error.kind == "hang":
-                boot.machine.autopsy()
-                if self.prepared.vmcore and isinstance(boot.machine, QemuMachine):
-                    boot.machine.dump()
+            self._examine(boot, error)
         except OSError as error:
             boot.spent = True
             seen.lost_kind = "lost"
@@ -162,6 +170,13 @@ class Session:
             self._finish(boot, cell, where, seen, started, log_from, evidence)
             raise
         return self._finish(boot, cell, where, seen, started, log_from, evidence)
+
+    def _examine(self, boot: Boot, lost: MachineLost) -> None:
+        """Keep what a silent machine can still tell."""
+        if lost.kind == "hang":
+            boot.machine.autopsy()
+            if self.prepared.vmcore and isinstance(boot.machine, QemuMachine):
+                boot.machine.dump()
 
     def _drive(self, boot: Boot, cell: Cell, where: Path, seen: Observation,
                evidence: dict[str, str]) -> None:
@@ -288,6 +303,8 @@ class Session:
                                 expectations.own_failures(cell, boot.kernel.upstream))
         if pending:
             verdict, reason = Verdict.INFRA, "the harness ended before the cell did"
+        if cell in self._first_boots:
+            reason = f"{reason}; its first boot was lost ({self._first_boots[cell]})"
         counter, need, got = exposure_of(seen)
         wanted = expectations.expectation(cell, boot.kernel.upstream)
         return {

@@ -9,18 +9,24 @@ import json
 import os
 import signal
 import subprocess
+import threading
 import time
 from pathlib import Path
 from typing import Any
 
 import pytest
+from rich.console import Console
 
-from mmrace import build, config, initramfs, kernels
+from mmrace import boots, build, config, initramfs, kernels
+from mmrace.cell import Cell
 from mmrace.machines import qemu
 from mmrace.machines.base import Agent, MachineLost
 from mmrace.machines.qemu import QemuMachine
 from mmrace.module_view import ModuleView
 from mmrace.paths import TREE
+from mmrace.progress import Progress
+from mmrace.session import Session
+from mmrace.store import Run
 
 pytestmark = pytest.mark.guest
 
@@ -125,9 +131,33 @@ def test_an_emulator_that_aborts_while_booting_is_started_once_more(tmp_path: Pa
             time.sleep(0.05)
         subprocess.run(["pkill", "-ABRT", "-f", f"^[^ ]*/emulators/.*{tmp_path}"], check=True)
         out, err = run.communicate(timeout=120)
-    assert json.loads(out)["verdict"] in ("RACE", "INCONCLUSIVE")
+    cell = json.loads(out)
+    assert cell["verdict"] in ("RACE", "INCONCLUSIVE")
+    assert "; its first boot was lost (boots/1: QEMU ended with code -6" in cell["reason"]
     assert err.count("booting once more") == 1
     assert len(list(tmp_path.glob("runs/*/boots/*"))) == 2
+
+
+def stop_while_booting(home: Path) -> None:
+    """Stop the emulator of a run's first boot as soon as its kernel says something."""
+    deadline = time.monotonic() + 300
+    while not any(path.stat().st_size for path in home.glob("*/boots/1/console.log")):
+        assert time.monotonic() < deadline
+        time.sleep(0.05)
+    subprocess.run(["pkill", "-STOP", "-f", f"^[^ ]*/emulators/.*{home}.*/boots/1/"], check=True)
+
+
+def test_a_guest_that_hangs_while_booting_is_booted_once_more(
+        tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(boots, "BOOT_TIMEOUT_S", 15.0)
+    session = Session(Run.create(["test"], tmp_path), Progress(Console(stderr=True)))
+    stopper = threading.Thread(target=stop_while_booting, args=(tmp_path,))
+    stopper.start()
+    (record,) = session.cells([Cell("debian:bookworm", "x86_64", "lost-write", "natural", 2, 1)])
+    stopper.join()
+    assert record["verdict"] in ("RACE", "INCONCLUSIVE") and record["rounds"] > 0
+    assert "; its first boot was lost (boots/1: booting: no answer within" in record["reason"]
+    assert len(list(tmp_path.glob("*/boots/*/registers.txt"))) == 1
 
 
 @pytest.fixture(name="parts", scope="module")
